@@ -1,0 +1,128 @@
+package smarthttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// copyMost is how much of a body without GetBody is kept to send it again.
+const copyMost = 1 << 20
+
+// bodyAgain returns the body of r to send it once more, nil if it has none, and whether that is possible. The body that was
+// sent before is not read any more when it returns.
+func bodyAgain(r *http.Request, copied *bodyCopy) (io.ReadCloser, bool) {
+	switch {
+	case r.Body == nil || r.Body == http.NoBody:
+		return r.Body, true
+	case r.GetBody != nil:
+		body, err := r.GetBody()
+		return body, err == nil
+	case copied != nil:
+		content, ok := copied.all(r.Context())
+		return io.NopCloser(bytes.NewReader(content)), ok
+	default:
+		return nil, false
+	}
+}
+
+func closeReader(body io.Closer) {
+	if body != nil {
+		_ = body.Close()
+	}
+}
+
+// bodyCopy is the body of a request that keeps what was read from it. The transport below may go on reading, and close it,
+// after it has returned the response.
+type bodyCopy struct {
+	source      io.ReadCloser
+	sourceClose sync.Once
+	closed      atomic.Bool // by the transport
+	released    atomic.Bool // nobody will ask for all
+
+	mu      sync.Mutex // held while source is read
+	kept    bytes.Buffer
+	tooLong bool // kept is not everything that was read
+	err     error
+	taken   bool // by all: the transport must read no more
+}
+
+// copyWhileSent returns the body to send in place of r's, nil if there is none or r can make another one itself, or if it is
+// known to be too long.
+func copyWhileSent(r *http.Request) *bodyCopy {
+	if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil || r.ContentLength > copyMost {
+		return nil
+	}
+	return &bodyCopy{source: r.Body}
+}
+
+var errTaken = errors.New("smarthttp: the request was answered already")
+
+// Read is called by the transport below.
+func (b *bodyCopy) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.taken {
+		return 0, errTaken
+	}
+	return b.read(p)
+}
+
+func (b *bodyCopy) read(p []byte) (int, error) {
+	n, err := b.source.Read(p)
+	b.err = err
+	if b.tooLong = b.tooLong || b.kept.Len()+n > copyMost; b.tooLong {
+		b.kept = bytes.Buffer{}
+	} else {
+		b.kept.Write(p[:n])
+	}
+	return n, err
+}
+
+// Close is called by the transport below. The source stays open until it is clear that what is left of it is not needed.
+func (b *bodyCopy) Close() error {
+	b.closed.Store(true)
+	if b.released.Load() {
+		b.closeSource()
+	}
+	return nil
+}
+
+// release says that the body is not going to be sent again. A nil b has nothing to release.
+func (b *bodyCopy) release() {
+	if b == nil {
+		return
+	}
+	b.released.Store(true)
+	if b.closed.Load() {
+		b.closeSource()
+	}
+}
+
+func (b *bodyCopy) closeSource() { b.sourceClose.Do(func() { _ = b.source.Close() }) }
+
+// all takes the source from the transport, reads the rest of it and returns everything from its beginning; false if that is
+// too long, or fails, or ctx ends before. It may be called again.
+func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
+	done := make(chan struct{})
+	go func() { // a Read knows no context
+		defer close(done)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.taken = true
+		for chunk := make([]byte, 32<<10); b.err == nil && !b.tooLong; {
+			_, _ = b.read(chunk)
+		}
+		b.closeSource()
+	}()
+	select {
+	case <-done:
+		return b.kept.Bytes(), !b.tooLong && b.err == io.EOF
+	case <-ctx.Done():
+		return nil, false
+	}
+}

@@ -1,0 +1,175 @@
+package smarthttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/authctx"
+)
+
+// NewClient returns a copy of base, or of a zero http.Client if base is nil, that authenticates its requests with src. base
+// itself is not changed. If base came from NewClient, src takes the place of its source.
+//
+// src must tell where its tokens belong, as a [*smartauth.Source] does; for another TokenSource make a [Transport] with
+// Origins.
+func NewClient(src smartauth.TokenSource, base *http.Client) *http.Client {
+	c := http.Client{}
+	if base != nil {
+		c = *base
+	}
+	t := &Transport{Source: src, Base: c.Transport}
+	if old, ok := c.Transport.(*Transport); ok {
+		t.Base, t.Origins = old.Base, old.Origins
+	}
+	c.Transport = t
+	return &c
+}
+
+// A Transport is an http.RoundTripper that sets the Authorization header of requests to the FHIR server's origin, the one of
+// Source's BaseURL. Requests to other origins, requests that a redirect brought from another origin, requests whose
+// Authorization the caller set and those of [WithoutBearer] pass through untouched.
+//
+// A response of 401 is answered inside RoundTrip, once per request: the token is invalidated, the next one fetched and the
+// request sent again at once. The body is sent again byte for byte: from GetBody if the request has one, and otherwise from
+// a copy of at most 1 MiB; a longer one without GetBody cannot be sent again. If the 401 came from a server whose clock is
+// up to 3 s behind the authorization server's, so that the token is not valid there yet, the same token is sent again after
+// that time. When none of this helps, the caller gets the last 401, with its body. 403 is never retried.
+//
+// If no token can be had, RoundTrip returns an error that wraps the source's, such as *smartauth.Error.
+//
+// The zero values of Base and Origins are usable. The fields must not be changed once the Transport is in use; it may be used
+// from any goroutine.
+type Transport struct {
+	// Source gives the tokens; required.
+	Source smartauth.TokenSource
+
+	// Base makes the requests; nil means http.DefaultTransport.
+	Base http.RoundTripper
+
+	// Origins are further ones that get the bearer, such as "https://files.example.nl" for bulk data files. Of each URL
+	// only scheme, host and port count. Plain http is for loopback and for the host of Source's BaseURL.
+	Origins []string
+
+	setup   sync.Once
+	origins []origin
+	err     error
+}
+
+// WithoutBearer returns a context whose requests go without a bearer, for files with presigned URLs and those whose
+// manifest says requiresAccessToken: false.
+func WithoutBearer(ctx context.Context) context.Context {
+	marks := authctx.From(ctx)
+	marks.NoBearer = true
+	return authctx.With(ctx, marks)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	marks := authctx.From(r.Context())
+	if marks.TokenRequest {
+		return t.base().RoundTrip(r)
+	}
+	if t.setup.Do(t.prepare); t.err != nil {
+		closeBody(r)
+		return nil, t.err
+	}
+	if reason := t.skip(r, marks); reason != "" {
+		if o, ok := t.Source.(smartauth.SkipObserver); ok {
+			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
+		}
+		return t.base().RoundTrip(r)
+	}
+
+	token, err := t.Source.Token(r.Context())
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	body := r.Body
+	copied := copyWhileSent(r)
+	if copied != nil {
+		body = copied
+	}
+	resp, err := t.send(r, body, token)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		return t.reauthenticate(r, copied, token, resp)
+	}
+	copied.release()
+	return resp, err
+}
+
+// CloseIdleConnections closes those of Base.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func (t *Transport) base() http.RoundTripper {
+	if t.Base != nil {
+		return t.Base
+	}
+	return http.DefaultTransport
+}
+
+// prepare turns Origins and Source's BaseURL into what requests are compared with.
+func (t *Transport) prepare() {
+	if t.Source == nil {
+		t.err = errors.New("smarthttp: Transport.Source is nil")
+		return
+	}
+	t.origins, t.err = originsOf(t.Source, t.Origins)
+}
+
+// skip returns why r goes without a bearer, or "" if it gets one.
+func (t *Transport) skip(r *http.Request, marks authctx.Values) smartauth.SkipReason {
+	switch _, own := r.Header["Authorization"]; {
+	case marks.NoBearer:
+		return smartauth.SkipOptOut
+	case !t.home(r.URL):
+		return smartauth.SkipForeignOrigin
+	case t.leftHome(r):
+		return smartauth.SkipForeignRedirect
+	case own:
+		return smartauth.SkipOwnAuthorization
+	default:
+		return ""
+	}
+}
+
+// leftHome tells whether a redirect on the way to r had left the FHIR server: whoever is there may have chosen where r goes.
+func (t *Transport) leftHome(r *http.Request) bool {
+	for resp := r.Response; resp != nil && resp.Request != nil; resp = resp.Request.Response {
+		if !t.home(resp.Request.URL) {
+			return true
+		}
+	}
+	return false
+}
+
+// send sends a shallow copy of r with body and token. The response belongs to r, so that nobody who prints its request
+// prints the token.
+func (t *Transport) send(r *http.Request, body io.ReadCloser, token *smartauth.Token) (*http.Response, error) {
+	out := new(http.Request)
+	*out = *r
+	out.Body = body
+	out.Header = make(http.Header, len(r.Header)+1)
+	maps.Copy(out.Header, r.Header)
+	out.Header["Authorization"] = token.AuthorizationHeader()
+	resp, err := t.base().RoundTrip(out)
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
+}

@@ -1,0 +1,137 @@
+package smartauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Config says for whom tokens are acquired and where. BaseURL, ClientID and Signer are required; the zero values of the
+// others are the defaults they name.
+type Config struct {
+	// BaseURL is the base of the FHIR server, tenant included: https://fhir.example.nl/fhir/DEFAULT. Discovery starts
+	// here, and adapters send the bearer to this URL's origin only. It has no userinfo, query or fragment.
+	BaseURL string
+
+	// ClientID is the iss and sub of the assertions: at Koppeltaal the logical id of the application's Device.
+	ClientID string
+
+	// Signer signs the assertions: see [ParseKey] and [NewSigner].
+	Signer Signer
+
+	// Scopes are asked for. Empty sends an empty scope parameter, which Koppeltaal expects, as it goes by the client's
+	// role; other SMART servers want at least one, such as "system/*.rs" (SMART 2.2, Backend Services).
+	Scopes []string
+
+	// TokenURL pins the token endpoint; discovery is then skipped.
+	TokenURL string
+
+	// Audience is the aud of the assertions where it is not the URL they are posted to. It requires TokenURL: with a
+	// discovered endpoint it would let a false FHIR server collect assertions for another server.
+	Audience string
+
+	// AssertionAudiences are further exact audiences that [Source.Assertion] may sign for.
+	AssertionAudiences []string
+
+	// Algorithm names the JWS algorithm, such as "RS512". Empty: the first that key and server share, RS384 or ES384
+	// preferred; where the server advertises none, as Koppeltaal, RS512 for RSA keys and the curve's own for EC keys.
+	Algorithm string
+
+	// HTTPClient makes the discovery and token requests; nil means a plain one on http.DefaultTransport. It is copied, and
+	// the copy follows redirects of its own rule: discovery on the same origin, token requests none. Each request is
+	// limited to 15 s, or to HTTPClient.Timeout if that is shorter.
+	HTTPClient *http.Client
+
+	// InsecureHosts are exact host names, without port, that may be spoken to over plain http, such as those of a container
+	// network. Loopback needs no mention.
+	InsecureHosts []string
+
+	// Observer sees every acquisition; nil costs nothing.
+	Observer Observer
+}
+
+// settings are a Config that was found good.
+type settings struct {
+	Config
+	base      *url.URL // without trailing slash
+	token     *url.URL // nil if it is to be discovered
+	policy    endpointPolicy
+	discovery *http.Client
+	exchange  *http.Client
+}
+
+// check returns the settings, or everything that is wrong with the Config at once.
+func (c Config) check() (*settings, error) {
+	s := &settings{Config: c}
+	s.Scopes, s.AssertionAudiences = slices.Clone(c.Scopes), slices.Clone(c.AssertionAudiences)
+	var faults []string
+	wrong := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+
+	s.policy = endpointPolicy{insecure: slices.Clone(c.InsecureHosts)}
+	for _, h := range c.InsecureHosts {
+		if h == "" || strings.ContainsAny(h, "/:@*") {
+			wrong("Config.InsecureHosts: %q is not a plain host name", h)
+		}
+	}
+
+	base, err := parseBaseURL(c.BaseURL)
+	if err == nil {
+		s.policy.loopback = isLoopback(base.Hostname())
+		err = s.policy.check(base)
+	}
+	if err != nil {
+		wrong("Config.BaseURL: %v", err)
+	}
+	s.base = base
+
+	if c.ClientID == "" {
+		wrong("Config.ClientID is empty; at Koppeltaal it is the id that domain admin shows for the application")
+	}
+
+	if c.TokenURL != "" {
+		if s.token, err = s.policy.parse(c.TokenURL); err != nil {
+			wrong("Config.TokenURL: %v", err)
+		}
+	}
+	if c.Audience != "" && c.TokenURL == "" {
+		wrong("Config.Audience needs Config.TokenURL: with a discovered endpoint it would allow mix-up")
+	}
+
+	for _, scope := range c.Scopes {
+		if scope == "" || strings.ContainsAny(scope, " \t\r\n") {
+			wrong("Config.Scopes: %q is not one scope; give each its own element", scope)
+		}
+	}
+
+	if err := checkSigner(c.Signer, c.Algorithm); err != nil {
+		wrong("%v", err)
+	}
+
+	if len(faults) > 0 {
+		return nil, &Error{Phase: PhaseConfig, Kind: Permanent, err: errors.New(strings.Join(faults, "; "))}
+	}
+	s.discovery, s.exchange = s.httpClients()
+	return s, nil
+}
+
+func (s *settings) httpClients() (discovery, exchange *http.Client) {
+	own := http.Client{}
+	if s.HTTPClient != nil {
+		own = *s.HTTPClient
+	}
+	d, e := own, own
+	d.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if first := via[0].URL; r.URL.Scheme != first.Scheme || r.URL.Host != first.Host {
+			return errForeignRedirect
+		}
+		if len(via) > 5 {
+			return errTooManyRedirects
+		}
+		return nil
+	}
+	e.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &d, &e
+}

@@ -1,0 +1,119 @@
+package smartauth
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseToken(t *testing.T) {
+	sent := time.Now()
+	for _, c := range []struct {
+		name, body string
+		life       time.Duration // 0: an error is wanted
+		unusable   bool
+	}{
+		{"plain", `{"access_token":"t","token_type":"Bearer","expires_in":300}`, 300 * time.Second, false},
+		{"expires_in as a string", `{"access_token":"t","token_type":"bearer","expires_in":"300"}`, 300 * time.Second, false},
+		{"expires_in with exponent", `{"access_token":"t","token_type":"BEARER","expires_in":1e3}`, 1000 * time.Second, false},
+		{"expires_in with fraction", `{"access_token":"t","token_type":"bearer","expires_in":0.5}`, 500 * time.Millisecond, false},
+		{"expires_in absent", `{"access_token":"t","token_type":"bearer"}`, 300 * time.Second, false},
+		{"expires_in null", `{"access_token":"t","token_type":"bearer","expires_in":null}`, 300 * time.Second, false},
+		{"expires_in of a million years", `{"access_token":"t","token_type":"bearer","expires_in":1e300}`, 24 * time.Hour, false},
+		{"expires_in beyond a float", `{"access_token":"t","token_type":"bearer","expires_in":1e999}`, 24 * time.Hour, false},
+		{"token_type absent", `{"access_token":"t","expires_in":300}`, 300 * time.Second, false},
+		{"further members", `{"access_token":"t","token_type":"bearer","patient":"x","expires_in":300}`, 300 * time.Second, false},
+		{"expires_in negative", `{"access_token":"t","token_type":"bearer","expires_in":-1}`, 0, false},
+		{"expires_in zero", `{"access_token":"t","token_type":"bearer","expires_in":0}`, 0, false},
+		{"expires_in in words", `{"access_token":"t","token_type":"bearer","expires_in":"soon"}`, 0, false},
+		{"expires_in NaN", `{"access_token":"t","token_type":"bearer","expires_in":"NaN"}`, 0, false},
+		{"expires_in an object", `{"access_token":"t","token_type":"bearer","expires_in":{}}`, 0, false},
+		{"access_token absent", `{"token_type":"bearer"}`, 0, false},
+		{"access_token empty", `{"access_token":"","token_type":"bearer"}`, 0, false},
+		{"NOOP", `{"access_token":"NOOP","token_type":"bearer"}`, 0, true},
+		{"a line break in the token", `{"access_token":"a\r\nX: b","token_type":"bearer"}`, 0, true},
+		{"DPoP", `{"access_token":"t","token_type":"DPoP"}`, 0, true},
+		{"mac", `{"access_token":"t","token_type":"mac"}`, 0, true},
+		{"HTML", `<html>`, 0, false},
+		{"empty", ``, 0, false},
+		{"truncated", `{"access_token":"t","token_`, 0, false},
+		{"array", `[]`, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			token, oauth, err := parseToken([]byte(c.body), sent)
+			if oauth.Code != "" {
+				t.Errorf("OAuth error %q", oauth.Code)
+			}
+			if c.life == 0 {
+				if err == nil {
+					t.Fatalf("got %v, want an error", token)
+				}
+				if errors.Is(err, errUnusable) != c.unusable {
+					t.Errorf("error %v, unusable: want %v", err, c.unusable)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := token.Expiry().Sub(sent); got != c.life {
+				t.Errorf("lives %v, want %v", got, c.life)
+			}
+		})
+	}
+}
+
+func FuzzParseToken(f *testing.F) {
+	f.Add([]byte(`{"access_token":"t","token_type":"bearer","expires_in":"300"}`))
+	f.Add([]byte(`{"error":"invalid_client","error_description":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		token, oauth, err := parseToken(body, time.Now())
+		if (token != nil) == (err != nil || oauth.Code != "") {
+			t.Fatalf("token %v, OAuth error %q, error %v", token, oauth.Code, err)
+		}
+		if token != nil && time.Until(token.Expiry()) > longestLife {
+			t.Errorf("lives until %v", token.Expiry())
+		}
+	})
+}
+
+func TestSanitize(t *testing.T) {
+	const jwt = "eyJhbGciOiJSUzUxMiJ9.eyJpc3MiOiJhIn0abc.c2lnbmF0dXJl"
+	for _, c := range []struct{ name, text, want string }{
+		{"kept", "JWKS not reachable (kid a-1)", "JWKS not reachable (kid a-1)"},
+		{"a JWT", "bad token " + jwt + " sent", "bad token [removed] sent"},
+		{"a JWT without its signature", "bad " + jwt[:strings.LastIndex(jwt, ".")+1], "bad [removed]"},
+		{"a given secret", "you sent hunter2!", "you sent [removed]!"},
+		{"control characters and more than ASCII", "a\x1b[31m\r\nb\u202e é", "a [31m b"},
+		{"too long", strings.Repeat("x", 500), strings.Repeat("x", 256)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := sanitize(c.text, 256, "hunter2"); got != c.want {
+				t.Errorf("sanitize(%q) = %q, want %q", c.text, got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzDiscoveryDocument(f *testing.F) {
+	f.Add([]byte(`{"token_endpoint":"https://auth.example.nl/token","scopes_supported":"one"}`))
+	f.Add([]byte(`{"rest":[{"security":{"extension":[{"url":"` + oauthURIs + `","extension":[{"url":"token","valueUri":"https://a/t"}]}]}}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, parse := range []func([]byte) (*Metadata, error){parseConfiguration, parseCapabilityStatement} {
+			if m, err := parse(body); err == nil && m.TokenEndpoint == "" {
+				t.Errorf("accepted without a token endpoint: %s", body)
+			}
+		}
+	})
+}
+
+func TestMetadataForgivesUnneededMembers(t *testing.T) {
+	m, err := parseConfiguration([]byte(`{"scopes_supported":"system/*.rs","issuer":7,"token_endpoint":"https://auth.example.nl/token"}`))
+	if err != nil || m.TokenEndpoint != "https://auth.example.nl/token" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if _, err := parseConfiguration([]byte(`{"token_endpoint":["https://auth.example.nl/token"]}`)); err == nil {
+		t.Error("a list was taken for the token endpoint")
+	}
+}

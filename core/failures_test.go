@@ -1,0 +1,255 @@
+package smartauth_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/core/smarttest"
+)
+
+// Kinds of failure, requests made, and when the server is asked again.
+func TestFailures(t *testing.T) {
+	oauth := func(code string) string { return `{"error":"` + code + `","error_description":"the reason"}` }
+	type fault = smarttest.Fault
+	for _, c := range []struct {
+		name     string
+		fault    fault
+		kind     smartauth.Kind
+		code     string
+		requests int
+		coolDown time.Duration
+		hint     string
+	}{
+		{"503", fault{Status: 503}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"500 HTML", fault{Status: 500, Body: "<html>"}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"429", fault{Status: 429}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"408", fault{Status: 408}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"Retry-After that is worth waiting", fault{Status: 503, Header: http.Header{"Retry-After": {"2"}}},
+			smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"Retry-After that is not", fault{Status: 503, Header: http.Header{"Retry-After": {"30"}}},
+			smartauth.Temporary, "", 1, 30 * time.Second, ""},
+		{"Retry-After of a year", fault{Status: 429, Header: http.Header{"Retry-After": {"31536000"}}},
+			smartauth.Temporary, "", 1, time.Minute, ""},
+		{"Retry-After in words", fault{Status: 503, Header: http.Header{"Retry-After": {"later"}}},
+			smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"connection closed", fault{CloseConnection: true}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+		{"no answer", fault{Hang: true}, smartauth.Temporary, "", 1, 250 * time.Millisecond, ""},
+		{"Access Denied", fault{Status: 401, Body: "Access Denied"}, smartauth.Refused, "", 1, time.Second, "not approved"},
+		{"403", fault{Status: 403}, smartauth.Refused, "", 1, time.Second, "not in the JWKS"},
+		{"Bad Request without scopes", fault{Status: 400, Body: "Bad Request"}, smartauth.Refused, "", 1, time.Second, "Config.Scopes is empty"},
+		{"invalid_client", fault{Status: 401, Body: oauth("invalid_client")}, smartauth.Refused, "invalid_client", 1, time.Second, "cannot read that JWKS"},
+		{"an OAuth error with status 200", fault{Status: 200, Body: oauth("invalid_client")}, smartauth.Refused, "invalid_client", 1, time.Second, "not approved"},
+		{"invalid_scope", fault{Status: 400, Body: oauth("invalid_scope")}, smartauth.Permanent, "invalid_scope", 1, time.Minute, "Config.Scopes"},
+		{"unauthorized_client", fault{Status: 400, Body: oauth("unauthorized_client")}, smartauth.Permanent, "unauthorized_client", 1, time.Minute, ""},
+		{"unsupported_grant_type", fault{Status: 400, Body: oauth("unsupported_grant_type")}, smartauth.Permanent, "unsupported_grant_type", 1, time.Minute, ""},
+		{"404", fault{Status: 404}, smartauth.Refused, "", 1, time.Second, "not a token endpoint"},
+		{"307", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, smartauth.Refused, "", 1, time.Second, "redirects"},
+		{"HTML with status 200", fault{Body: "<html>"}, smartauth.Refused, "", 1, time.Second, ""},
+		{"DPoP", fault{Body: `{"access_token":"t","token_type":"DPoP"}`}, smartauth.Permanent, "", 1, time.Minute, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, c.fault)
+				_, err := src.Token(t.Context())
+				var e *smartauth.Error
+				if !errors.As(err, &e) {
+					t.Fatalf("error %v, want *smartauth.Error", err)
+				}
+				if e.Phase != smartauth.PhaseExchange || e.Kind != c.kind || e.Code != c.code {
+					t.Errorf("%s, %v, %q; want exchange, %v, %q", e.Phase, e.Kind, e.Code, c.kind, c.code)
+				}
+				if c.code != "" && e.Description != "the reason" {
+					t.Errorf("description %q", e.Description)
+				}
+				if !strings.Contains(err.Error(), c.hint) {
+					t.Errorf("%q does not mention %q", err, c.hint)
+				}
+				if n := srv.Counts().TokenRequests; n != c.requests {
+					t.Errorf("%d token requests, want %d", n, c.requests)
+				}
+				if got := time.Until(e.RetryAt); got != c.coolDown {
+					t.Errorf("cool-down %v, want %v", got, c.coolDown)
+				}
+				if _, again := src.Token(t.Context()); again != err {
+					t.Errorf("in the cool-down: %v, want the same error", again)
+				}
+				if n := srv.Counts().TokenRequests; n != c.requests {
+					t.Error("the server was asked during the cool-down")
+				}
+				time.Sleep(c.coolDown)
+				srv.Clear()
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Errorf("after the cool-down: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestCoolDownsGrow(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		want   []time.Duration
+	}{
+		{503, []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second}},
+		{401, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second}},
+	} {
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: c.status})
+				for i, want := range c.want {
+					_, err := src.Token(t.Context())
+					var e *smartauth.Error
+					if !errors.As(err, &e) || time.Until(e.RetryAt) != want {
+						t.Errorf("failure %d: %v, want a cool-down of %v", i, err, want)
+					}
+					time.Sleep(want)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusalTellsWhatWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clientID string
+		srv, src := sandbox(t, func(c *smartauth.Config) { clientID = c.ClientID })
+		srv.SetApproved(clientID, false)
+		_, err := src.Token(t.Context())
+		if err == nil {
+			t.Fatal("no error")
+		}
+		for _, want := range []string{"smartauth: exchange at " + srv.TokenURL(), "401 Unauthorized", "alg ES384", `kid "`, fmt.Sprintf("aud %q", srv.TokenURL()),
+			fmt.Sprintf("iss %q", clientID), "not approved", "not in the JWKS", "cannot read that JWKS", "RS512", "not asked again before"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not mention %q", err, want)
+			}
+		}
+	})
+}
+
+func TestEveryAttemptHasItsOwnAssertion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cfg smartauth.Config
+		srv, src := sandbox(t, func(c *smartauth.Config) { cfg = *c })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 2, Status: 503})
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		assertions := srv.Assertions()
+		if len(assertions) != 3 {
+			t.Fatalf("%d assertions, want 3", len(assertions))
+		}
+		seen := map[any]bool{}
+		for _, a := range assertions {
+			jti := a.Claims["jti"]
+			if s, ok := jti.(string); !ok || len(s) != 36 || seen[jti] {
+				t.Errorf("jti %v, want a new UUID each time", jti)
+			}
+			seen[jti] = true
+
+			iat, exp := number(a.Claims["iat"]), number(a.Claims["exp"])
+			if exp-iat != 300 {
+				t.Errorf("exp is iat + %v, want 300", exp-iat)
+			}
+			if age := float64(time.Now().Unix()) - iat; age < 5 || age > 8 {
+				t.Errorf("iat is %v s old, want back-dated by 5", age)
+			}
+			for claim, want := range map[string]any{"iss": cfg.ClientID, "sub": cfg.ClientID, "aud": srv.TokenURL()} {
+				if a.Claims[claim] != want {
+					t.Errorf("claim %s is %v, want %v", claim, a.Claims[claim], want)
+				}
+			}
+			if len(a.Claims) != 6 {
+				t.Errorf("claims %v, want iss, sub, aud, jti, iat, exp and no other", a.Claims)
+			}
+			for field, want := range map[string]any{"alg": "ES384", "typ": "JWT", "kid": cfg.Signer.KeyID()} {
+				if a.Header[field] != want {
+					t.Errorf("header %s is %v, want %v", field, a.Header[field], want)
+				}
+			}
+		}
+	})
+}
+
+func TestClockOffEitherWay(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour, 10 * time.Second, -6 * time.Minute} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &recorder{}
+				srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+				srv.SetClockOffset(smarttest.AuthServer, off)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				first := srv.Counts().TokenRequests
+				for range 3 {
+					time.Sleep(301 * time.Second)
+					if _, err := src.Token(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := srv.Counts().TokenRequests; n != first+3 {
+					t.Errorf("%d token requests for three more tokens: the clock was not remembered", n-first)
+				}
+				if first == 2 && !slices.Contains(o.states(), smartauth.StateClockOff) {
+					t.Error("nobody was told that the clock is off")
+				}
+
+				srv.SetClockOffset(smarttest.AuthServer, 0) // somebody has set it right
+				time.Sleep(301 * time.Second)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestWrongDateDoesNoLastingHarm(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"wrong Date":   {"Date": {"Sat, 01 Jan 2000 01:00:00 GMT"}}, // an hour after the bubble's beginning
+		"from a cache": {"Date": {"Sat, 01 Jan 2000 01:00:00 GMT"}, "Age": {"7"}},
+		"no Date":      {"Date": nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401, Header: header})
+				if _, err := src.Token(t.Context()); err == nil {
+					t.Fatal("no error")
+				}
+				want := 1
+				if name == "wrong Date" {
+					want = 2
+				}
+				if n := srv.Counts().TokenRequests; n != want {
+					t.Errorf("%d token requests, want %d", n, want)
+				}
+				srv.Clear()
+				time.Sleep(time.Second)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				last := srv.Assertions()[want]
+				if age := float64(time.Now().Unix()) - number(last.Claims["iat"]); age < 5 || age > 6 {
+					t.Errorf("the next assertion's iat is %v s old, want it on the local clock", age)
+				}
+			})
+		})
+	}
+}
+
+func number(v any) float64 {
+	f, _ := v.(float64)
+	return f
+}

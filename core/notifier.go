@@ -1,0 +1,129 @@
+package smartauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+// notifier calls an Observer, and outlives what it does wrong. The zero value calls nobody.
+type notifier struct {
+	observer  Observer
+	rejection RejectionObserver
+	skip      SkipObserver
+	state     StateObserver
+	complain  *sync.Once
+}
+
+func newNotifier(o Observer) notifier {
+	n := notifier{observer: o, complain: new(sync.Once)}
+	n.rejection, _ = o.(RejectionObserver)
+	n.skip, _ = o.(SkipObserver)
+	n.state, _ = o.(StateObserver)
+	return n
+}
+
+var errUnfinished = errors.New("smartauth: the phase did not finish: panic or runtime.Goexit")
+
+// within runs do between PhaseStart and PhaseEnd; PhaseEnd comes also if do panics.
+func (n notifier) within(ctx context.Context, s PhaseStart, do func(context.Context, *PhaseEnd) error) (err error) {
+	if n.observer == nil {
+		return do(ctx, new(PhaseEnd))
+	}
+	n.guard(func() {
+		if inner := n.observer.PhaseStart(ctx, s); inner != nil {
+			ctx = inner
+		}
+	})
+	end := PhaseEnd{Phase: s.Phase}
+	err = errUnfinished
+	defer func() {
+		end.Err = err
+		n.guard(func() { n.observer.PhaseEnd(ctx, end) })
+	}()
+	return do(ctx, &end)
+}
+
+func (n notifier) stateChanged(ctx context.Context, c StateChange) {
+	if n.state != nil {
+		n.guard(func() { n.state.StateChanged(ctx, c) })
+	}
+}
+
+// guard keeps a panicking observer from breaking authentication. It is reported once: what it would have recorded is gone,
+// and so may be the reason that nobody sees it.
+func (n notifier) guard(call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			n.complain.Do(func() { slog.Error(panicError("smartauth.Observer", p).Error()) })
+		}
+	}()
+	call()
+}
+
+// MultiObserver returns an Observer that calls all of observers: PhaseStart in their order, each with the context that the
+// one before returned, everything else in reverse order. Nil ones are left out; without any other the result is nil. Events
+// that only some of them understand reach those.
+func MultiObserver(observers ...Observer) Observer {
+	var m multiObserver
+	for _, o := range observers {
+		if o != nil {
+			m = append(m, newNotifier(o))
+		}
+	}
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+type multiObserver []notifier
+
+func (m multiObserver) PhaseStart(ctx context.Context, s PhaseStart) context.Context {
+	for _, n := range m {
+		n.guard(func() {
+			if inner := n.observer.PhaseStart(ctx, s); inner != nil {
+				ctx = inner
+			}
+		})
+	}
+	return ctx
+}
+
+func (m multiObserver) PhaseEnd(ctx context.Context, e PhaseEnd) {
+	for _, n := range slices.Backward(m) {
+		n.guard(func() { n.observer.PhaseEnd(ctx, e) })
+	}
+}
+
+func (m multiObserver) Rejected(ctx context.Context, r Rejection) {
+	for _, n := range slices.Backward(m) {
+		n.rejected(ctx, r)
+	}
+}
+
+func (m multiObserver) BearerSkipped(ctx context.Context, s BearerSkipped) {
+	for _, n := range slices.Backward(m) {
+		n.bearerSkipped(ctx, s)
+	}
+}
+
+func (m multiObserver) StateChanged(ctx context.Context, c StateChange) {
+	for _, n := range slices.Backward(m) {
+		n.stateChanged(ctx, c)
+	}
+}
+
+func (n notifier) rejected(ctx context.Context, r Rejection) {
+	if n.rejection != nil {
+		n.guard(func() { n.rejection.Rejected(ctx, r) })
+	}
+}
+
+func (n notifier) bearerSkipped(ctx context.Context, s BearerSkipped) {
+	if n.skip != nil {
+		n.guard(func() { n.skip.BearerSkipped(ctx, s) })
+	}
+}

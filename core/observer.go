@@ -1,0 +1,153 @@
+package smartauth
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// An Observer sees the phases of every acquisition; nothing is called for a token that is served from the cache. Its methods
+// may be called from several goroutines at once and should be quick: callers wait for them. A panic in an Observer is
+// swallowed, and written once to the standard logger.
+//
+// An Observer that also implements [RejectionObserver], [SkipObserver] or [StateObserver] is told of those events too.
+type Observer interface {
+	// PhaseStart returns the context for everything inside the phase, and for its PhaseEnd.
+	PhaseStart(ctx context.Context, s PhaseStart) context.Context
+
+	// PhaseEnd is called exactly once for each PhaseStart.
+	PhaseEnd(ctx context.Context, e PhaseEnd)
+}
+
+// A Phase is a step of an acquisition.
+type Phase string
+
+// The phases. An acquisition holds the others: one discover and one exchange for each HTTP request made, and one sign for
+// each assertion.
+const (
+	PhaseAcquire  Phase = "acquire"
+	PhaseDiscover Phase = "discover"
+	PhaseSign     Phase = "sign"
+	PhaseExchange Phase = "exchange"
+)
+
+// PhaseConfig is the phase of errors that [New] finds, before any network call. Observers never see it.
+const PhaseConfig Phase = "config"
+
+// A Reason tells why a token is acquired.
+type Reason string
+
+// The reasons of an acquisition.
+const (
+	ReasonInitial  Reason = "initial"  // there was no token yet
+	ReasonExpiring Reason = "expiring" // the token is near its end; nobody waits
+	ReasonExpired  Reason = "expired"
+	ReasonRejected Reason = "rejected" // the token was invalidated
+)
+
+// PhaseStart describes a phase that begins.
+type PhaseStart struct {
+	Phase  Phase
+	Reason Reason // of the acquisition
+
+	// Background says that the acquisition was begun for no one in particular: the old token is still being served.
+	Background bool
+
+	// Shared marks an acquire phase of a caller that waits for an acquisition begun by another.
+	Shared bool
+
+	// Cause is, for an acquisition, the context of the call that set it off; the acquisition runs on a context of its own,
+	// without that one's values, deadline or cancellation. For a Shared phase it is the context that the acquisition's own
+	// PhaseStart returned. It is nil for the other phases.
+	Cause context.Context
+
+	// Attempt counts the repeats of the phase within its acquisition, from 0.
+	Attempt int
+
+	// Method, URL (without its query) and Header describe the HTTP request of a discover or exchange phase. Header may
+	// be added to, to inject trace context; it holds no secret.
+	Method string
+	URL    string
+	Header http.Header
+}
+
+// PhaseEnd describes a phase that has ended.
+type PhaseEnd struct {
+	Phase Phase
+	Err   error // nil if it succeeded
+
+	// StatusCode is that of the HTTP response, 0 if there was none.
+	StatusCode int
+
+	// Algorithm and KeyID are what a sign phase signed with.
+	Algorithm string
+	KeyID     string
+
+	// Token is what an acquire phase ended with, nil if it failed.
+	Token *Token
+}
+
+// A RejectionObserver is told of every request that a FHIR server answered with 401 although it carried a token.
+type RejectionObserver interface {
+	Rejected(ctx context.Context, r Rejection)
+}
+
+// An Outcome tells how a rejected request ended.
+type Outcome string
+
+// The outcomes of a rejection.
+const (
+	OutcomeRecovered  Outcome = "recovered"  // the request was sent again and not answered with 401
+	OutcomeFailed     Outcome = "failed"     // it was refused again, could not be sent again, or no new token was to be had
+	OutcomeSuppressed Outcome = "suppressed" // there were too many rejections lately to fetch another token
+)
+
+// Rejection describes a request that was answered with 401.
+type Rejection struct {
+	Outcome Outcome
+	Waited  time.Duration // for a FHIR server whose clock lags behind the authorization server's
+}
+
+// A SkipObserver is told of every request that an adapter sent without a bearer.
+type SkipObserver interface {
+	BearerSkipped(ctx context.Context, s BearerSkipped)
+}
+
+// A SkipReason tells why a request went without our bearer.
+type SkipReason string
+
+// The reasons to send no bearer.
+const (
+	SkipForeignOrigin    SkipReason = "foreign_origin"    // the request goes to another origin than the FHIR server's
+	SkipForeignRedirect  SkipReason = "foreign_redirect"  // a redirect on its way had left that origin
+	SkipOwnAuthorization SkipReason = "own_authorization" // the caller set Authorization
+	SkipOptOut           SkipReason = "opt_out"           // the caller asked for it
+)
+
+// BearerSkipped describes a request sent without our bearer.
+type BearerSkipped struct {
+	Reason SkipReason
+}
+
+// A StateObserver is told of changes in the state of a [Source], once per change.
+type StateObserver interface {
+	StateChanged(ctx context.Context, c StateChange)
+}
+
+// A State is a condition that a [Source] can be in.
+type State string
+
+// The states.
+const (
+	StateFailing      State = "failing"       // the last acquisition failed; Err tells why
+	StateRecovered    State = "recovered"     // an acquisition succeeded after failures
+	StateClockOff     State = "clock_off"     // assertions are now signed on the authorization server's clock; Offset tells the difference
+	StateScopeMissing State = "scope_missing" // the server granted a token and named no scope
+)
+
+// StateChange describes a change of state.
+type StateChange struct {
+	State  State
+	Err    error
+	Offset time.Duration
+}

@@ -1,0 +1,108 @@
+package smartauth
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	clockTolerance = 5 * time.Second // a difference below it is not why an assertion was refused: iat is back-dated by it
+	clockFarthest  = 24 * time.Hour
+)
+
+// permanentCodes are the OAuth errors that no further try can mend. invalid_client is not among them: a client gets
+// approved, a JWKS becomes reachable.
+var permanentCodes = []string{"invalid_scope", "unauthorized_client", "unsupported_grant_type"}
+
+// refusal returns the *Error of a response of the token endpoint that brought no token, with all that helps a developer
+// who is stuck.
+func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
+	e := resp.failure(PhaseExchange, endpoint)
+	var oauth oauthError
+	_ = json.Unmarshal(resp.body, &oauth) // plain text and HTML are common, and say nothing more than the status
+	secrets := append(strings.Split(a.jwt, "."), a.jwt)
+	e.Code = sanitize(oauth.Code, 64, secrets...)
+	e.Description = sanitize(oauth.Description, 256, secrets...)
+	if e.Kind == Temporary {
+		return e
+	}
+	e.Algorithm, e.KeyID, e.Audience, e.Issuer = a.alg, a.kid, a.aud, s.cfg.ClientID
+
+	switch {
+	case resp.status >= 300 && resp.status < 400:
+		e.Hints = []string{"the token endpoint redirects, and an assertion is not sent on: pin the right URL with Config.TokenURL"}
+	case slices.Contains(permanentCodes, e.Code):
+		e.Kind = Permanent
+		if e.Code == "invalid_scope" {
+			e.Hints = []string{s.scopeHint()}
+		}
+	case resp.refused():
+		if date := resp.date(); !date.IsZero() {
+			if off := date.Sub(a.clock); off.Abs() >= clockTolerance && off.Abs() <= clockFarthest {
+				e.reissue = off
+			}
+		}
+		e.Hints = s.refusalHints(resp.status, a, e.reissue)
+	default:
+		e.Hints = []string{"this is not a token endpoint: check Config.BaseURL, or pin the right URL with Config.TokenURL"}
+	}
+	return e
+}
+
+// refused tells whether the status is one that a client authentication is refused with, by RFC 6749 section 5.2 and by the
+// servers that know better. Servers that report an error with status 200 are taken at their word.
+func (r *reply) refused() bool {
+	switch r.status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return r.status < 300
+}
+
+func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) []string {
+	var hints []string
+	if status == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
+		hints = append(hints, s.scopeHint())
+	}
+	if clockOff != 0 {
+		hints = append(hints, fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", clockOff.Seconds()))
+	}
+	hints = append(hints,
+		"the client is not approved (yet), or client_id is not the one this server knows",
+		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
+		"the server cannot read that JWKS: its URL must be reachable from the server, past firewalls and bot filters")
+	if a.alg != "RS512" {
+		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
+	}
+	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
+	return append(hints, s.staleHints()...)
+}
+
+// staleHints tells of a discovery that failed and left us with what was known before.
+func (s *Source) staleHints() []string {
+	if err := s.discoverer.problem(); err != nil {
+		return []string{"the token endpoint is out of date: " + err.Error()}
+	}
+	return nil
+}
+
+func (s *Source) scopeHint() string {
+	if len(s.cfg.Scopes) == 0 {
+		return `Config.Scopes is empty, and this server wants some: try "system/*.rs"`
+	}
+	return "Config.Scopes asks for more than the client is registered for: " + strings.Join(s.cfg.Scopes, " ")
+}
+
+func withDiscoveryHints(e *Error) *Error {
+	switch e.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Hints = []string{"the tenant is missing in Config.BaseURL: Koppeltaal's reference server has its smart-configuration under /fhir/DEFAULT"}
+	case http.StatusNotFound:
+		e.Hints = []string{"Config.BaseURL is not the base of a FHIR server; its CapabilityStatement is at BaseURL/metadata"}
+	}
+	return e
+}

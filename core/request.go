@@ -1,0 +1,126 @@
+package smartauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smartauth-go/smartauth/internal/authctx"
+)
+
+const (
+	attemptLimit    = 15 * time.Second
+	refreshLimit    = 3 * time.Second // for a discovery that the acquisition can do without
+	longestWait     = 2 * time.Second // what a Retry-After may hold up an acquisition
+	longestCoolDown = time.Minute
+)
+
+var (
+	errForeignRedirect  = errors.New("redirected to another origin, which is not followed")
+	errTooManyRedirects = errors.New("redirected more than 5 times")
+	errTooLarge         = errors.New("the response is larger than allowed")
+)
+
+// reply is an HTTP response, read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	at     time.Time // when it came
+}
+
+// send makes one HTTP request, marked as core's own, and reads at most most bytes of the response. Its error is a *Error of
+// kind Temporary, or Refused for what will not pass by itself.
+func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase, most int64) (*reply, error) {
+	marks := authctx.From(ctx)
+	marks.TokenRequest = true
+	r = r.WithContext(authctx.With(ctx, marks))
+	failed := func(err error) error {
+		e := &Error{Phase: phase, Kind: Temporary, Endpoint: withoutQuery(r.URL), err: newNetworkError(err), again: true}
+		if errors.Is(err, errForeignRedirect) || errors.Is(err, errTooManyRedirects) || errors.Is(err, errTooLarge) {
+			e.Kind, e.again = Refused, false
+		}
+		return e
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("%w: %d bytes", errTooLarge, most)
+	}
+	if err != nil {
+		return nil, failed(err)
+	}
+	return &reply{status: resp.StatusCode, header: resp.Header, body: body, at: time.Now()}, nil
+}
+
+// failure returns the *Error of a response that is no success, its kind by status alone.
+func (r *reply) failure(phase Phase, endpoint string) *Error {
+	e := &Error{Phase: phase, Kind: Refused, Endpoint: endpoint, StatusCode: r.status}
+	if r.status == http.StatusRequestTimeout || r.status == http.StatusTooManyRequests || r.status >= 500 {
+		e.Kind, e.again = Temporary, true
+		e.after = retryAfter(r.header, r.at)
+		if e.after > longestWait {
+			e.again = false
+		}
+	}
+	return e
+}
+
+// date returns the server's clock when it answered, zero if it does not tell or a cache answered in its place.
+func (r *reply) date() time.Time {
+	if r.header.Get("Age") != "" {
+		return time.Time{}
+	}
+	d, err := http.ParseTime(r.header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return d
+}
+
+// retryAfter reads Retry-After (RFC 9110 section 10.2.3): seconds or a date, and besides the epoch, in seconds or
+// milliseconds, that the bulk data reference server sends. Nonsense and the past are 0; nothing is above a minute.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	var wait time.Duration
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		switch {
+		case n >= 1e12:
+			wait = time.UnixMilli(n).Sub(now)
+		case n >= 1e9:
+			wait = time.Unix(n, 0).Sub(now)
+		default:
+			wait = time.Duration(n) * time.Second
+		}
+	} else if at, err := http.ParseTime(text); err == nil {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = date // both by the server's clock
+		}
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), longestCoolDown)
+}
+
+func timedOut(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
+}
+
+// asError returns err as the *Error it is, or as a permanent failure of the phase.
+func asError(err error, phase Phase) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Phase: phase, Kind: Permanent, err: err}
+}

@@ -1,0 +1,63 @@
+package smartauth
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name, value, date string
+		want              time.Duration
+	}{
+		{"none", "", "", 0},
+		{"seconds", "7", "", 7 * time.Second},
+		{"zero", "0", "", 0},
+		{"negative", "-5", "", 0},
+		{"a year is cut to a minute", "31536000", "", time.Minute},
+		{"more digits than an int64 has", "99999999999999999999", "", 0},
+		{"date", now.Add(9 * time.Second).Format(http.TimeFormat), "", 9 * time.Second},
+		{"date on the server's own clock", now.Add(time.Hour + 9*time.Second).Format(http.TimeFormat), now.Add(time.Hour).Format(http.TimeFormat), 9 * time.Second},
+		{"date in the past", now.Add(-time.Hour).Format(http.TimeFormat), "", 0},
+		{"epoch in seconds", "1795521605", "", 5 * time.Second},
+		{"epoch in milliseconds", "1795521605000", "", 5 * time.Second},
+		{"epoch in the past", "1000000000", "", 0},
+		{"nonsense", "soon", "", 0},
+		{"fraction", "1.5", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := http.Header{"Retry-After": {c.value}, "Date": {c.date}}
+			if got := retryAfter(h, now); got != c.want {
+				t.Errorf("retryAfter(%q) = %v, want %v", c.value, got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("7", "")
+	f.Add("Tue, 24 Nov 2026 12:00:00 GMT", "Tue, 24 Nov 2026 11:00:00 GMT")
+	f.Add("1795521605000", "x")
+	f.Fuzz(func(t *testing.T, value, date string) {
+		h := http.Header{"Retry-After": {value}, "Date": {date}}
+		if d := retryAfter(h, time.Now()); d < 0 || d > time.Minute {
+			t.Errorf("retryAfter(%q) = %v", value, d)
+		}
+	})
+}
+
+func TestReplyDate(t *testing.T) {
+	h := http.Header{"Date": {"Tue, 24 Nov 2026 12:00:00 GMT"}}
+	if got := (&reply{header: h}).date(); got.IsZero() {
+		t.Error("the Date was not read")
+	}
+	h.Set("Age", "3")
+	if got := (&reply{header: h}).date(); !got.IsZero() {
+		t.Error("a response from a cache taught the clock")
+	}
+	if got := (&reply{header: http.Header{"Date": {"yesterday"}}}).date(); !got.IsZero() {
+		t.Error("nonsense taught the clock")
+	}
+}

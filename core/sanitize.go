@@ -1,0 +1,49 @@
+package smartauth
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+var (
+	jwtShaped = regexp.MustCompile(`[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(\.[A-Za-z0-9_-]*)?`)
+	quoted    = regexp.MustCompile(`"[^"]*("|$)`)
+)
+
+// sanitize makes server text fit to be shown: printable ASCII, without anything shaped like a JWT or equal to one of the
+// secrets, cut to at most most bytes.
+func sanitize(text string, most int, secrets ...string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "[removed]")
+		}
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, text)
+	text = jwtShaped.ReplaceAllString(text, "[removed]")
+	text = strings.Join(strings.Fields(text), " ")
+	return text[:min(len(text), most)]
+}
+
+// networkError is the error of an HTTP client, without the URL (whose query may be secret) and without the quotations of
+// what the server sent that net/http puts into some of its messages.
+type networkError struct {
+	text string
+	err  error
+}
+
+func newNetworkError(err error) *networkError {
+	if ue := (*url.Error)(nil); errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return &networkError{text: sanitize(quoted.ReplaceAllString(err.Error(), "…"), 256), err: err}
+}
+
+func (e *networkError) Error() string { return e.text }
+func (e *networkError) Unwrap() error { return e.err }

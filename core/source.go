@@ -1,0 +1,172 @@
+package smartauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/smartauth-go/smartauth/internal/authctx"
+)
+
+// A Source acquires access tokens for one client at one FHIR server and keeps the current one. Make one with [New] and share
+// it: all methods may be called from any goroutine. It needs no Close.
+type Source struct {
+	current atomic.Pointer[entry]
+
+	cfg        *settings
+	notify     notifier
+	discoverer *discoverer
+	clock      clock
+
+	mu      sync.Mutex // never held across a network call or an observer's
+	flight  *flight    // the acquisition under way, nil if none
+	failing trouble
+	renewal bucket
+}
+
+// New returns a Source for c, or an [*Error] that lists everything that is wrong with c. It makes no network call.
+func New(c Config) (*Source, error) {
+	cfg, err := c.check()
+	if err != nil {
+		return nil, err
+	}
+	n := newNotifier(c.Observer)
+	return &Source{cfg: cfg, notify: n, discoverer: newDiscoverer(cfg, n), renewal: newBucket()}, nil
+}
+
+// entry is what is known of the current token. It is never changed, only replaced.
+type entry struct {
+	token     *Token
+	refreshAt time.Time // from here on a background refresh is due
+	suspect   bool      // a server refused the token; callers wait for its successor
+	spared    bool      // and no successor was to be had: callers go on with it
+}
+
+func newEntry(t *Token, now time.Time) *entry {
+	// A share of the lifetime, never a fixed time: that would renew tokens of two minutes back to back. The jitter keeps
+	// replicas apart.
+	share := 0.75 + 0.10*rand.Float64()
+	return &entry{token: t, refreshAt: now.Add(time.Duration(float64(t.expiry.Sub(now)) * share))}
+}
+
+func (e *entry) fresh() bool { return e != nil && time.Until(e.refreshAt) > 0 }
+func (e *entry) alive() bool { return e != nil && time.Until(e.token.expiry) > 0 }
+
+// Token returns the current token. While it is fresh that costs no lock, no allocation and no observer call. When it is
+// near its end it is returned still, and a refresh begins in the background. When there is none, Token waits for the one
+// acquisition that serves everybody, until ctx ends; ctx has no other influence on it. Errors are [*Error], but for that of
+// a ctx that ended, which wraps context.Cause(ctx).
+func (s *Source) Token(ctx context.Context) (*Token, error) {
+	if e := s.current.Load(); e.fresh() {
+		return e.token, nil
+	}
+	return s.acquireOrWait(ctx)
+}
+
+// Invalidate says that a server answered 401 to t, or that the client's rights have changed, so that t should be replaced.
+// It does nothing if t is not the current token, or if too many tokens were invalidated lately: three at once and then one
+// every 10 s are replaced, so that a server that refuses everything does not flood the authorization server.
+func (s *Source) Invalidate(t *Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.current.Load(); e != nil && e.token == t && !e.suspect && s.renewal.take(time.Now()) {
+		s.current.Store(&entry{token: t, suspect: true})
+	}
+}
+
+// BaseURL returns Config.BaseURL without a trailing slash. Bearers belong to its origin.
+func (s *Source) BaseURL() string { return s.cfg.base.String() }
+
+// Metadata returns what the server says of itself, from memory if it was asked within the hour.
+func (s *Source) Metadata(ctx context.Context) (*Metadata, error) {
+	d, err := s.discoverer.metadata(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	m := d.Metadata
+	return &m, nil
+}
+
+func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, error) {
+	if s.cfg.token != nil {
+		return s.cfg.token, nil
+	}
+	d, err := s.discoverer.metadata(ctx, attempt)
+	if err != nil {
+		return nil, err
+	}
+	return d.token, nil
+}
+
+// Rejected passes an adapter's report on to the [Observer].
+func (s *Source) Rejected(ctx context.Context, r Rejection) { s.notify.rejected(ctx, r) }
+
+// BearerSkipped passes an adapter's report on to the [Observer].
+func (s *Source) BearerSkipped(ctx context.Context, b BearerSkipped) { s.notify.bearerSkipped(ctx, b) }
+
+var errReentrant = errors.New("Token was called from within its own acquisition: by an Observer, a Signer or the HTTP client's transport")
+
+// acquireOrWait is Token without a fresh token at hand.
+func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
+	if ctx.Err() != nil {
+		return nil, waitError(ctx)
+	}
+	marks := authctx.From(ctx)
+	if marks.Acquirer == s {
+		return nil, &Error{Phase: PhaseAcquire, Kind: Permanent, err: errReentrant}
+	}
+
+	s.mu.Lock()
+	e := s.current.Load()
+	now := time.Now()
+	refused := e != nil && marks.Refused == e.token // this very caller's request was answered with 401
+	switch {
+	case e.fresh():
+		s.mu.Unlock()
+		return e.token, nil
+	case e.alive() && !refused && (!e.suspect || e.spared):
+		if s.flight == nil && s.failing.mayRefresh(now) {
+			s.launch(ctx, e, true)
+		}
+		s.mu.Unlock()
+		return e.token, nil
+	}
+	f, leader := s.flight, false
+	if f == nil {
+		if err := s.failing.coolDown(now); err != nil {
+			s.mu.Unlock()
+			return s.settle(e, refused, err)
+		}
+		f, leader = s.launch(ctx, e, false), true
+	}
+	f.awaited = true
+	s.mu.Unlock()
+
+	t, err := s.wait(ctx, f, leader)
+	if failed := (*Error)(nil); errors.As(err, &failed) {
+		return s.settle(e, refused, failed)
+	}
+	return t, err
+}
+
+// settle answers a caller for whom no new token was to be had: with the suspect while it lives, unless it was this caller
+// that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
+func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
+	if e.alive() && !refused && err.Kind != Permanent {
+		return e.token, nil
+	}
+	return nil, err
+}
+
+func waitError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return fmt.Errorf("smartauth: waiting for a token: %w", cause)
+	}
+	return fmt.Errorf("smartauth: waiting for a token: %w: %w", err, cause)
+}
