@@ -220,7 +220,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		"line break":              {Body: `{"access_token":"` + marker + `\n","token_type":"bearer"}`},
 		"echo":                    {Handler: echo},
 		"garbage for HTTP": {Handler: func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, err := w.(http.Hijacker).Hijack()
+			conn, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
 				_, _ = io.WriteString(conn, marker+" "+marker+"\r\n\r\n")
 				_ = conn.Close()

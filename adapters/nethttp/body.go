@@ -121,7 +121,7 @@ func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
 	}()
 	select {
 	case <-done:
-		return b.kept.Bytes(), !b.tooLong && b.err == io.EOF
+		return b.kept.Bytes(), !b.tooLong && errors.Is(b.err, io.EOF)
 	case <-ctx.Done():
 		return nil, false
 	}
