@@ -1,0 +1,47 @@
+# The modules are not listed here: scripts/modules.sh finds the go.mod files, so that a new module is tested, linted and
+# released without a change to this file.
+MODULES = $(shell scripts/modules.sh all)
+LINT    = $(CURDIR)/scripts/golangci-lint.sh
+
+# Runs a command in each of the folders, with the module alone as its consumers see it.
+each = @set -e; for dir in $(1); do echo "== $$dir"; (cd $$dir && GOWORK=off $(2)); done
+
+.PHONY: build test race vet lint fmt tidy interop bench consumer ci release-dry-run
+
+build:
+	$(call each,$(MODULES),go build ./...)
+
+test:
+	go test work
+
+race:
+	go test -race work
+
+vet:
+	$(call each,$(MODULES),go vet ./...)
+
+lint:
+	$(call each,$(MODULES),$(LINT) run ./...)
+
+fmt:
+	gofmt -l -w .
+
+tidy:
+	$(call each,$(MODULES),go mod tidy)
+
+interop:
+	set -e; for lock in interop/*/package-lock.json; do npm ci --prefix $$(dirname $$lock) --ignore-scripts; done
+	cd interop && GOWORK=off go test -race -count=1 ./...
+
+bench:
+	cd benchmarks && GOWORK=off go test -run '^$$' -bench . ./...
+
+consumer:
+	scripts/consumer-check.sh
+
+ci:
+	bash .ci/run
+
+# make release-dry-run VERSION=v0.1.0
+release-dry-run:
+	scripts/release.sh $(VERSION)

@@ -1,0 +1,15 @@
+module github.com/smartauth-go/smartauth/benchmarks
+
+go 1.26.0
+
+require (
+	github.com/smartauth-go/smartauth v0.1.0
+	golang.org/x/oauth2 v0.37.0
+)
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+)
+
+replace github.com/smartauth-go/smartauth => ..

@@ -1,0 +1,12 @@
+module github.com/smartauth-go/smartauth/examples
+
+go 1.26.0
+
+require github.com/smartauth-go/smartauth v0.1.0
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+)
+
+replace github.com/smartauth-go/smartauth => ..

@@ -1,0 +1,81 @@
+// Package smartenv reads the configuration of the examples from the environment.
+package smartenv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+)
+
+// The variables. The first three are required.
+const (
+	BaseURL   = "SMART_BASE_URL"  // of the FHIR server, tenant included
+	ClientID  = "SMART_CLIENT_ID" // at Koppeltaal the id of the application's Device
+	KeyFile   = "SMART_KEY_FILE"  // a private key in PEM
+	KeyID     = "SMART_KEY_ID"    // by default the RFC 7638 thumbprint
+	Scopes    = "SMART_SCOPES"    // separated by spaces; by default none
+	Audience  = "SMART_AUDIENCE"  // with SMART_TOKEN_URL only
+	TokenURL  = "SMART_TOKEN_URL" // by default discovered
+	Algorithm = "SMART_ALGORITHM" // by default negotiated
+	ReadPath  = "SMART_READ_PATH" // by default Patient?_count=1
+)
+
+var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath}
+
+// ErrUsage marks errors of the environment itself.
+var ErrUsage = errors.New("the SMART_ variables cannot be used")
+
+// Env is what the variables say.
+type Env struct {
+	Config   smartauth.Config
+	ReadPath string
+}
+
+// Parse reads the variables from environ, a list as os.Environ returns. ok is false if none of them is set. A SMART_
+// variable without SMART_BASE_URL, or one that does not exist, is an error: it was meant to have an effect.
+func Parse(environ []string) (env Env, ok bool, err error) {
+	set := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "SMART_") {
+			continue
+		}
+		if !slices.Contains(all, name) {
+			return Env{}, true, fmt.Errorf("%w: %s is not known; there are %s", ErrUsage, name, strings.Join(all, ", "))
+		}
+		set[name] = value
+	}
+	if len(set) == 0 {
+		return Env{}, false, nil
+	}
+	for _, name := range []string{BaseURL, ClientID, KeyFile} {
+		if set[name] == "" {
+			return Env{}, true, fmt.Errorf("%w: %s is not set; without any of them the sandbox is used", ErrUsage, name)
+		}
+	}
+	pem, err := os.ReadFile(set[KeyFile])
+	if err != nil {
+		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
+	}
+	signer, err := smartauth.ParseKey(pem, set[KeyID])
+	if err != nil {
+		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
+	}
+	env = Env{ReadPath: "Patient?_count=1", Config: smartauth.Config{
+		BaseURL:   set[BaseURL],
+		ClientID:  set[ClientID],
+		Signer:    signer,
+		Scopes:    strings.Fields(set[Scopes]),
+		Audience:  set[Audience],
+		TokenURL:  set[TokenURL],
+		Algorithm: set[Algorithm],
+	}}
+	if set[ReadPath] != "" {
+		env.ReadPath = strings.TrimPrefix(set[ReadPath], "/")
+	}
+	return env, true, nil
+}
