@@ -75,6 +75,9 @@ func TestFailures(t *testing.T) {
 				if n := srv.Counts().TokenRequests; n != c.requests {
 					t.Errorf("%d token requests, want %d", n, c.requests)
 				}
+				if n := len(srv.Requests(smarttest.Other)); n != 0 {
+					t.Error("a redirect of the token endpoint was followed")
+				}
 				if got := time.Until(e.RetryAt); got != c.coolDown {
 					t.Errorf("cool-down %v, want %v", got, c.coolDown)
 				}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/elliptic"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,6 +204,7 @@ func TestHugeResponsesTakeBoundedMemory(t *testing.T) {
 func TestSecretsStaySecret(t *testing.T) {
 	const marker = "hunter2-marker"
 	opaque := marker + "-opaque-token"
+	key := newEC(t, elliptic.P384())
 	echo := func(w http.ResponseWriter, r *http.Request) { // a server that sends everything back
 		_ = r.ParseForm()
 		w.Header().Set("Content-Type", "application/json")
@@ -231,8 +233,13 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &recorder{}
-				var cfg smartauth.Config
-				srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o; cfg = *c })
+				srv := smarttest.New(t, smarttest.Options{InMemory: true})
+				cfg := srv.NewClient(smarttest.ClientOptions{Key: key})
+				cfg.Observer = o
+				src, err := smartauth.New(cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
 				srv.Fail(smarttest.TokenEndpoint, fault)
 				token, err := src.Token(t.Context())
 				synctest.Wait()
@@ -265,14 +272,14 @@ func TestSecretsStaySecret(t *testing.T) {
 				for _, e := range o.ends {
 					print(e.PhaseEnd)
 				}
-				secrets := []string{marker}
+				secrets := []string{marker, key.D.String(), key.D.Text(16), fmt.Sprint(key.D.Bytes())}
 				for _, r := range srv.Requests(smarttest.TokenEndpoint) {
 					form := string(r.Body)
 					_, assertion, _ := strings.Cut(form, "client_assertion=")
 					assertion, _, _ = strings.Cut(assertion, "&")
 					secrets = append(secrets, strings.Split(assertion, ".")[1:]...)
 				}
-				if len(secrets) < 2 {
+				if len(secrets) < 6 {
 					t.Fatal("no assertion was seen")
 				}
 				for _, s := range secrets {
