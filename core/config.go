@@ -26,7 +26,7 @@ type Config struct {
 	// role; other SMART servers want at least one, such as "system/*.rs" (SMART 2.2, Backend Services).
 	Scopes []string
 
-	// TokenURL pins the token endpoint; discovery is then skipped.
+	// TokenURL pins the token endpoint; discovery is then skipped, and with it the server's list of algorithms.
 	TokenURL string
 
 	// Audience is the aud of the assertions where it is not the URL they are posted to. It requires TokenURL: with a

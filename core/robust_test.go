@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"runtime"
 	"strings"
@@ -205,6 +206,10 @@ func TestSecretsStaySecret(t *testing.T) {
 	const marker = "hunter2-marker"
 	opaque := marker + "-opaque-token"
 	key := newEC(t, elliptic.P384())
+	private, err := key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	echo := func(w http.ResponseWriter, r *http.Request) { // a server that sends everything back
 		_ = r.ParseForm()
 		w.Header().Set("Content-Type", "application/json")
@@ -272,7 +277,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				for _, e := range o.ends {
 					print(e.PhaseEnd)
 				}
-				secrets := []string{marker, key.D.String(), key.D.Text(16), fmt.Sprint(key.D.Bytes())}
+				secrets := []string{marker, fmt.Sprintf("%x", private), new(big.Int).SetBytes(private).String(), fmt.Sprintf("%d", private)}
 				for _, r := range srv.Requests(smarttest.TokenEndpoint) {
 					form := string(r.Body)
 					_, assertion, _ := strings.Cut(form, "client_assertion=")

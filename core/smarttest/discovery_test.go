@@ -104,7 +104,7 @@ func TestJWKSIsFetchedEachTime(t *testing.T) {
 	s := smarttest.New(t, smarttest.Options{})
 	register(s)
 	token := func() int { return (row{alg: "ES384"}).send(t, s).status }
-	if token() != 200 || token() != 200 || s.Counts().JWKS != 2 {
+	if first, second := token(), token(); first != 200 || second != 200 || s.Counts().JWKS != 2 {
 		t.Errorf("%+v", s.Counts())
 	}
 

@@ -184,7 +184,7 @@ func TestClocks(t *testing.T) {
 		s := smarttest.New(t, smarttest.Options{InMemory: true, TokenLifetime: 10 * time.Second})
 		register(s)
 		date := func(a answer) time.Duration {
-			return must(http.ParseTime(a.header.Get("Date"))).Sub(time.Now()).Round(time.Second)
+			return time.Until(must(http.ParseTime(a.header.Get("Date")))).Round(time.Second)
 		}
 		patient := func(token string) answer { return get(t, s, s.BaseURL()+"/Patient/patient-1", token) }
 
