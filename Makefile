@@ -34,7 +34,7 @@ interop:
 	cd interop && GOWORK=off go test -race -count=1 ./...
 
 bench:
-	cd benchmarks && GOWORK=off go test -run '^$$' -bench . ./...
+	benchmarks/run.sh
 
 consumer:
 	scripts/consumer-check.sh

@@ -1,7 +1,7 @@
 // Package benchmarks compares what every FHIR call pays, the cached token and the transport, with other libraries. It is a
 // module of its own, outside go.work, as it pulls those in.
 //
-//	benchmarks/run.sh        # ten rounds, some four minutes
+//	benchmarks/run.sh        # ten rounds, some three minutes
 //	benchmarks/run.sh 3      # three rounds
 //
 // prints one table of benchstat for each measure, with the peers as columns and the first one as the base. The last part of

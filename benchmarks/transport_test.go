@@ -33,8 +33,7 @@ func (t *floorTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	out := new(http.Request)
 	*out = *r
-	out.Header = make(http.Header, len(r.Header)+1)
-	maps.Copy(out.Header, r.Header)
+	out.Header = maps.Clone(r.Header)
 	out.Header["Authorization"] = token.header
 	return t.base.RoundTrip(out)
 }

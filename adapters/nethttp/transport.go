@@ -158,8 +158,9 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, token *smartauth.T
 	out := new(http.Request)
 	*out = *r
 	out.Body = body
-	out.Header = make(http.Header, len(r.Header)+1)
-	maps.Copy(out.Header, r.Header)
+	if out.Header = maps.Clone(r.Header); out.Header == nil { // faster than to copy key by key; it keeps nil
+		out.Header = make(http.Header, 1)
+	}
 	out.Header["Authorization"] = token.AuthorizationHeader()
 	resp, err := t.base().RoundTrip(out)
 	if resp != nil {
