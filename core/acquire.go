@@ -23,8 +23,8 @@ func (s *Source) acquire(ctx context.Context) (*Token, error) {
 			return token, nil
 		}
 		e := asError(err, PhaseAcquire)
-		if s.cfg.token == nil && e.Phase == PhaseExchange && (e.Kind == Refused || e.StatusCode == 0) {
-			s.discoverer.doubt.Store(true)
+		if e.Phase == PhaseExchange && (e.Kind == Refused || e.StatusCode == 0) || e.Phase == PhaseSign && e.Kind == Permanent {
+			s.discoverer.doubt.Store(true) // the endpoint is dead or moved, or the list of algorithms has changed
 		}
 		if e.Phase == PhaseExchange && e.Kind == Refused {
 			s.clock.set(0)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 const (
@@ -47,18 +49,11 @@ func (s *Source) mayAssert(ctx context.Context, audience string) error {
 	if err != nil {
 		return err
 	}
-	if u, err := url.Parse(audience); err != nil || u.User != nil || !sameOrigin(u, endpoint) {
+	if u, err := url.Parse(audience); err != nil || u.User != nil || !origin.Of(endpoint).Has(u) {
 		return &Error{Phase: PhaseSign, Kind: Permanent, err: fmt.Errorf(
-			"audience %q is not on the token endpoint's origin; name it in Config.AssertionAudiences", withoutUserinfo(u))}
+			"audience %q is not on the token endpoint's origin; name it in Config.AssertionAudiences", displayAudience(audience))}
 	}
 	return nil
-}
-
-func withoutUserinfo(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	return withoutQuery(u)
 }
 
 // advertised returns the algorithms that the server says it accepts, nil if it says nothing or was not asked.

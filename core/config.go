@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 // Config says for whom tokens are acquired and where. BaseURL, ClientID and Signer are required; the zero values of the
@@ -26,7 +28,7 @@ type Config struct {
 	// role; other SMART servers want at least one, such as "system/*.rs" (SMART 2.2, Backend Services).
 	Scopes []string
 
-	// TokenURL pins the token endpoint; discovery is then skipped, and with it the server's list of algorithms.
+	// TokenURL pins the token endpoint. Discovery is then skipped, and with it the server's list of algorithms.
 	TokenURL string
 
 	// Audience is the aud of the assertions where it is not the URL they are posted to. It requires TokenURL: with a
@@ -37,12 +39,13 @@ type Config struct {
 	AssertionAudiences []string
 
 	// Algorithm names the JWS algorithm, such as "RS512". Empty: the first that key and server share, RS384 or ES384
-	// preferred; where the server advertises none, as Koppeltaal, RS512 for RSA keys and the curve's own for EC keys.
+	// preferred; where the server advertises none, as Koppeltaal, or was not asked because of TokenURL, RS512 for RSA keys
+	// and the curve's own for EC keys. SMART servers need to know no other than RS384 and ES384 (SMART 2.2).
 	Algorithm string
 
 	// HTTPClient makes the discovery and token requests; nil means a plain one on http.DefaultTransport. It is copied, and
 	// the copy follows redirects of its own rule: discovery on the same origin, token requests none. Each request is
-	// limited to 15 s, or to HTTPClient.Timeout if that is shorter.
+	// limited to 15 s (3 s to renew a discovery document), or to HTTPClient.Timeout if that is shorter.
 	HTTPClient *http.Client
 
 	// InsecureHosts are exact host names, without port, that may be spoken to over plain http, such as those of a container
@@ -79,7 +82,7 @@ func (c Config) check() (*settings, error) {
 
 	base, err := parseBaseURL(c.BaseURL)
 	if err == nil {
-		s.policy.loopback = isLoopback(base.Hostname())
+		s.policy.loopback = origin.IsLoopback(base.Hostname())
 		err = s.policy.check(base)
 	}
 	if err != nil {
@@ -124,7 +127,7 @@ func (s *settings) httpClients() (discovery, exchange *http.Client) {
 	}
 	d, e := own, own
 	d.CheckRedirect = func(r *http.Request, via []*http.Request) error {
-		if first := via[0].URL; r.URL.Scheme != first.Scheme || r.URL.Host != first.Host {
+		if !origin.Of(via[0].URL).Has(r.URL) {
 			return errForeignRedirect
 		}
 		if len(via) > 5 {

@@ -2,14 +2,16 @@ package smartauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/authctx"
 )
 
 const (
@@ -17,24 +19,6 @@ const (
 	rediscoverAfter = time.Minute
 	metadataMost    = 16 << 20 // CapabilityStatements of megabytes are common
 )
-
-// Metadata is what a server says of itself in its smart-configuration (SMART 2.2, Conformance), or in the oauth-uris
-// extension of its CapabilityStatement. Endpoints are absolute URLs; only TokenEndpoint was checked to be https.
-type Metadata struct {
-	Issuer                        string   `json:"issuer"`
-	JWKSURI                       string   `json:"jwks_uri"`
-	AuthorizationEndpoint         string   `json:"authorization_endpoint"`
-	TokenEndpoint                 string   `json:"token_endpoint"`
-	IntrospectionEndpoint         string   `json:"introspection_endpoint"`
-	ManagementEndpoint            string   `json:"management_endpoint"`
-	GrantTypes                    []string `json:"grant_types_supported"`
-	TokenEndpointAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
-	TokenEndpointAuthSigningAlgs  []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	Scopes                        []string `json:"scopes_supported"`
-	ResponseTypes                 []string `json:"response_types_supported"`
-	Capabilities                  []string `json:"capabilities"`
-	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
-}
 
 // discoverer finds and remembers the Metadata of one FHIR server. The headers that limit a cache are ignored: the reference
 // server's 30 s would mean a discovery for each token.
@@ -44,9 +28,14 @@ type discoverer struct {
 	known  atomic.Pointer[discovered]
 	doubt  atomic.Bool // what is known may be out of date
 
-	turn    chan struct{} // holds one element while somebody discovers; guards what follows
-	tried   time.Time
-	refresh error // why the last discovery could not replace what is known
+	mu      sync.Mutex // never held across a network call or an observer's
+	lookup  *lookup    // the discovery under way, nil if none
+	tried   time.Time  // when the last one began
+	problem error      // why the last one could not replace what is known
+}
+
+func newDiscoverer(s *settings, n notifier) *discoverer {
+	return &discoverer{settings: s, notify: n}
 }
 
 type discovered struct {
@@ -55,80 +44,109 @@ type discovered struct {
 	at    time.Time
 }
 
-func newDiscoverer(s *settings, n notifier) *discoverer {
-	return &discoverer{settings: s, notify: n, turn: make(chan struct{}, 1)}
+// lookup is a discovery under way, for everybody who needs it.
+type lookup struct {
+	done chan struct{} // closed when m and err are final
+	m    *discovered
+	err  error
 }
 
 // metadata returns what is known, for an hour, and longer if it cannot be had anew.
 func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, error) {
-	if m := d.known.Load(); m != nil && d.current(m) {
-		return m, nil
-	}
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return nil, waitError(ctx)
-	}
 	m := d.known.Load()
-	if m == nil {
-		return d.discover(ctx, attempt, attemptLimit)
-	}
-	if d.current(m) || time.Since(d.tried) < rediscoverAfter {
+	if d.current(m) {
 		return m, nil
 	}
-	var newer *discovered
-	if newer, d.refresh = d.discover(ctx, attempt, refreshLimit); d.refresh != nil {
+	if authctx.From(ctx).Discoverer == d {
+		return nil, &Error{Phase: PhaseDiscover, Kind: Permanent, err: errReentrant}
+	}
+	d.mu.Lock()
+	if m = d.known.Load(); d.current(m) || m != nil && time.Since(d.tried) < rediscoverAfter {
+		d.mu.Unlock()
 		return m, nil
 	}
-	return newer, nil
+	l := d.lookup
+	if l == nil {
+		l = &lookup{done: make(chan struct{}), err: errUnfinished}
+		d.lookup, d.tried = l, time.Now()
+		go d.look(context.WithoutCancel(ctx), l, m, attempt) // others may wait for it when ctx ends
+	}
+	d.mu.Unlock()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return nil, &Error{Phase: PhaseDiscover, Kind: Temporary, err: waitError(ctx)}
+	}
+	if l.err != nil && m != nil {
+		return m, nil
+	}
+	return l.m, l.err
+}
+
+// look runs a discovery. What is known already is not worth waiting long for.
+func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, attempt int) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.err = panicError("discovery", p)
+		}
+		if l.err != nil {
+			l.err = asError(l.err, PhaseDiscover)
+		}
+		d.mu.Lock()
+		d.lookup, d.problem = nil, l.err
+		d.mu.Unlock()
+		close(l.done)
+	}()
+	limit := attemptLimit
+	if known != nil {
+		limit = refreshLimit
+	}
+	marks := authctx.From(ctx)
+	marks.Discoverer = d
+	ctx, cancel := context.WithTimeout(authctx.With(ctx, marks), limit)
+	defer cancel()
+	if l.m, l.err = d.discover(ctx, attempt); l.err == nil {
+		d.known.Store(l.m)
+		d.doubt.Store(false)
+	}
 }
 
 func (d *discoverer) current(m *discovered) bool {
-	return !d.doubt.Load() && time.Since(m.at) < metadataLife
+	return m != nil && !d.doubt.Load() && time.Since(m.at) < metadataLife
 }
 
-// problem returns why what is known is out of date, nil if it is not.
-func (d *discoverer) problem() error {
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-		return d.refresh
-	default:
+// staleHints tells of a discovery that failed and left us with what was known before.
+func (d *discoverer) staleHints() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.problem == nil || d.known.Load() == nil {
 		return nil
 	}
+	return []string{"the token endpoint is out of date: " + d.problem.Error()}
 }
 
-func (d *discoverer) discover(ctx context.Context, attempt int, limit time.Duration) (*discovered, error) {
-	d.tried = time.Now()
-	m, err := d.get(ctx, ".well-known/smart-configuration", "application/json", attempt, limit, parseConfiguration)
+func (d *discoverer) discover(ctx context.Context, attempt int) (*discovered, error) {
+	m, err := d.get(ctx, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
 	if e := (*Error)(nil); errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 		missing := err
-		m, err = d.get(ctx, "metadata", "application/fhir+json", attempt, limit, parseCapabilityStatement)
+		m, err = d.get(ctx, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
 		if errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 			err = missing
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	d.known.Store(m)
-	d.doubt.Store(false)
-	return m, nil
+	return m, err
 }
 
 // get makes one discovery request and reads its answer with parse.
-func (d *discoverer) get(ctx context.Context, path, accept string, attempt int, limit time.Duration,
+func (d *discoverer) get(ctx context.Context, path, accept string, attempt int,
 	parse func([]byte) (*Metadata, error)) (m *discovered, err error) {
 	r, err := http.NewRequest(http.MethodGet, d.base.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, asError(err, PhaseDiscover)
 	}
 	r.Header.Set("Accept", accept)
-	start := PhaseStart{Phase: PhaseDiscover, Attempt: attempt, Method: r.Method, URL: withoutQuery(r.URL), Header: r.Header}
+	start := PhaseStart{Phase: PhaseDiscover, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
 	err = d.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
 		resp, err := send(ctx, d.discovery, r, PhaseDiscover, metadataMost)
 		if err != nil {
 			return err
@@ -167,65 +185,4 @@ func (d *discoverer) accept(m *Metadata) (*discovered, error) {
 			"if that is right, restart, or pin it with Config.TokenURL", old.token.Hostname(), token.Hostname())
 	}
 	return &discovered{Metadata: *m, token: token, at: time.Now()}, nil
-}
-
-func parseConfiguration(body []byte) (*Metadata, error) {
-	var m Metadata
-	if err := decodeLenient(body, &m); err != nil {
-		return nil, err
-	}
-	if m.TokenEndpoint == "" {
-		return nil, errors.New("the smart-configuration names no token_endpoint")
-	}
-	return &m, nil
-}
-
-const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-
-func parseCapabilityStatement(body []byte) (*Metadata, error) {
-	type extension struct {
-		URL      string `json:"url"`
-		ValueURI string `json:"valueUri"`
-	}
-	var statement struct {
-		Rest []struct {
-			Security struct {
-				Extension []struct {
-					URL       string      `json:"url"`
-					Extension []extension `json:"extension"`
-				} `json:"extension"`
-			} `json:"security"`
-		} `json:"rest"`
-	}
-	if err := decodeLenient(body, &statement); err != nil {
-		return nil, err
-	}
-	var m Metadata
-	fields := map[string]*string{"token": &m.TokenEndpoint, "authorize": &m.AuthorizationEndpoint,
-		"introspect": &m.IntrospectionEndpoint, "manage": &m.ManagementEndpoint}
-	for _, rest := range statement.Rest {
-		for _, outer := range rest.Security.Extension {
-			for _, inner := range outer.Extension {
-				if field := fields[inner.URL]; outer.URL == oauthURIs && field != nil && *field == "" {
-					*field = inner.ValueURI
-				}
-			}
-		}
-	}
-	if m.TokenEndpoint == "" {
-		return nil, errors.New("there is no smart-configuration, and the CapabilityStatement has no oauth-uris extension with a token endpoint")
-	}
-	return &m, nil
-}
-
-// decodeLenient reads a JSON object and forgives members of another type than expected: only a few are needed.
-func decodeLenient(body []byte, into any) error {
-	err := json.Unmarshal(body, into)
-	if wrongType := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrongType) && wrongType.Field != "" {
-		return nil
-	}
-	if err != nil {
-		return errors.New("the response is not a JSON object of the expected form")
-	}
-	return nil
 }

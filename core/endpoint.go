@@ -3,10 +3,11 @@ package smartauth
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 // endpointPolicy says which URLs a secret may be sent to: https, and plain http on loopback or on hosts named for it.
@@ -26,15 +27,15 @@ func (p endpointPolicy) parse(raw string) (*url.URL, error) {
 
 func (p endpointPolicy) check(u *url.URL) error {
 	switch {
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Hostname() == "":
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		return errors.New("not an absolute https URL")
 	case u.User != nil:
 		return errors.New("a URL with user name or password is not allowed")
 	case u.Fragment != "":
 		return errors.New("a URL with a fragment is not allowed")
-	case u.Scheme == "https" || p.loopback && isLoopback(u.Hostname()):
+	case u.Scheme == "https" || p.loopback && origin.IsLoopback(u.Hostname()):
 		return nil
-	case slices.ContainsFunc(p.insecure, func(h string) bool { return strings.EqualFold(h, u.Hostname()) }):
+	case slices.ContainsFunc(p.insecure, func(h string) bool { return origin.EqualFold(h, u.Hostname()) }):
 		return nil
 	default:
 		return fmt.Errorf("plain http to %s is refused: use https, or name the host in Config.InsecureHosts", u.Hostname())
@@ -54,32 +55,17 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// withoutQuery is the form of a URL that errors and observers see.
-func withoutQuery(u *url.URL) string {
+// displayURL is the form of a URL that errors and observers see: without what may be secret in it.
+func displayURL(u *url.URL) string {
 	c := *u
 	c.RawQuery, c.ForceQuery, c.Fragment, c.User = "", false, "", nil
 	return c.String()
 }
 
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
-}
-
-func port(u *url.URL) string {
-	switch p := u.Port(); {
-	case p != "":
-		return p
-	case u.Scheme == "http":
-		return "80"
-	default:
-		return "443"
+// displayAudience is displayURL for an audience, which need not be a URL.
+func displayAudience(audience string) string {
+	if u, err := url.Parse(audience); err == nil && (u.RawQuery != "" || u.User != nil) {
+		return displayURL(u)
 	}
+	return audience
 }

@@ -53,7 +53,8 @@ type Error struct {
 	// Description is the server's own explanation: at most 256 printable bytes, with anything shaped like a JWT removed.
 	Description string
 
-	// RetryAt is when the source will ask the server again; until then callers get this error at once.
+	// RetryAt is when the source will ask the server again; until then callers get this error at once. It is zero if nothing
+	// keeps it from asking, and in errors of New, Metadata and Assertion.
 	RetryAt time.Time
 
 	// Algorithm, KeyID, Audience and Issuer are what the refused assertion said, empty if none was sent.

@@ -35,7 +35,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
-	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: withoutQuery(endpoint), Header: r.Header}
+	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: displayURL(endpoint), Header: r.Header}
 	err = s.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 		defer cancel()
@@ -43,8 +43,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, responseMost)
 		if err != nil {
 			e := asError(err, PhaseExchange)
-			e.again = e.again && !timedOut(err) // the server may still be at work on it
-			e.Hints = s.staleHints()
+			e.Hints = s.discoverer.staleHints()
 			return e
 		}
 		end.StatusCode = resp.status

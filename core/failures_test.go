@@ -32,7 +32,7 @@ func TestFailures(t *testing.T) {
 		{"429", fault{Status: 429}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
 		{"408", fault{Status: 408}, smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
 		{"Retry-After that is worth waiting", fault{Status: 503, Header: http.Header{"Retry-After": {"2"}}},
-			smartauth.Temporary, "", 3, 250 * time.Millisecond, ""},
+			smartauth.Temporary, "", 3, 2 * time.Second, ""},
 		{"Retry-After that is not", fault{Status: 503, Header: http.Header{"Retry-After": {"30"}}},
 			smartauth.Temporary, "", 1, 30 * time.Second, ""},
 		{"Retry-After of a year", fault{Status: 429, Header: http.Header{"Retry-After": {"31536000"}}},

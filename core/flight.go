@@ -16,6 +16,7 @@ type flight struct {
 	background bool
 	cause      context.Context // of the call that set it off
 	replaces   *entry
+	began      time.Time
 	awaited    bool // guarded by Source.mu
 
 	started chan struct{}   // closed when the observer has seen it begin
@@ -28,7 +29,7 @@ type flight struct {
 
 // launch begins an acquisition. The caller holds s.mu, and there is no other flight.
 func (s *Source) launch(cause context.Context, e *entry, background bool) *flight {
-	f := &flight{reason: ReasonInitial, background: background, cause: cause, replaces: e,
+	f := &flight{reason: ReasonInitial, background: background, cause: cause, replaces: e, began: time.Now(),
 		started: make(chan struct{}), done: make(chan struct{})}
 	switch {
 	case e == nil:
@@ -81,10 +82,8 @@ func (s *Source) land(f *flight, token *Token, err error) {
 		own := *asError(err, PhaseAcquire) // the observer already holds the other, and may be reading it
 		is = &own
 		s.failing.add(is, now, f.awaited)
-		if e := f.replaces; e != nil && s.current.Load() == e && e.suspect {
-			spared := *e
-			spared.spared = true
-			s.current.Store(&spared)
+		if is.Kind != Permanent {
+			s.spare(f.replaces)
 		}
 		err = is
 	}
@@ -107,29 +106,34 @@ func (s *Source) land(f *flight, token *Token, err error) {
 	}
 }
 
-// wait returns what the flight ends with, or the error of a ctx that ends before.
-func (s *Source) wait(ctx context.Context, f *flight, leader bool) (*Token, error) {
+// wait returns what result does, within a phase of the waiter's own unless it set off the flight.
+func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func(context.Context) (*Token, error)) (*Token, error) {
 	if leader || s.notify.observer == nil {
-		return f.result(ctx)
+		return result(ctx)
+	}
+	select {
+	case <-f.started:
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, waitError(ctx)
 	}
 	cause := context.Background()
 	select {
 	case <-f.started:
 		cause = f.ctx
-	case <-f.done: // it never started
-	case <-ctx.Done():
-		return nil, waitError(ctx)
+	default: // it ended without
 	}
 	start := PhaseStart{Phase: PhaseAcquire, Reason: f.reason, Background: f.background, Shared: true, Cause: cause}
 	var token *Token
 	err := s.notify.within(ctx, start, func(_ context.Context, end *PhaseEnd) (err error) {
-		token, err = f.result(ctx)
+		token, err = result(ctx)
 		end.Token = token
 		return err
 	})
 	return token, err
 }
 
+// result returns what the flight ends with, or the error of a ctx that ends before.
 func (f *flight) result(ctx context.Context) (*Token, error) {
 	select {
 	case <-f.done:
@@ -147,8 +151,8 @@ func (f *flight) result(ctx context.Context) (*Token, error) {
 // trouble is what the last acquisitions failed with. The zero value means the last one succeeded.
 type trouble struct {
 	err          *Error
-	awaited      int       // failures in a row that somebody waited for
-	unseen       int       // and in the background
+	failures     int       // since the last success
+	awaited      int       // those of them that somebody waited for
 	retryAt      time.Time // no acquisition before
 	refreshAfter time.Time // no background refresh before
 }
@@ -162,7 +166,7 @@ var pauses = map[Kind]struct{ first, most time.Duration }{
 
 func (t *trouble) add(err *Error, now time.Time, awaited bool) {
 	t.err = err
-	if err.after > longestWait { // the server's wish counts for everybody
+	if err.after > 0 { // the server's wish counts for everybody
 		t.retryAt = now.Add(err.after)
 	}
 	if awaited {
@@ -172,8 +176,8 @@ func (t *trouble) add(err *Error, now time.Time, awaited bool) {
 		}
 		t.awaited++
 	}
-	t.refreshAfter = now.Add(doubled(time.Second, t.unseen, 30*time.Second))
-	t.unseen++
+	t.refreshAfter = now.Add(doubled(time.Second, t.failures, 30*time.Second))
+	t.failures++
 	err.RetryAt = t.retryAt
 }
 

@@ -23,7 +23,7 @@ type Observer interface {
 type Phase string
 
 // The phases. An acquisition holds the others: one discover and one exchange for each HTTP request made, and one sign for
-// each assertion.
+// each assertion. [Source.Metadata] and [Source.Assertion] have discover and sign phases outside of any acquisition.
 const (
 	PhaseAcquire  Phase = "acquire"
 	PhaseDiscover Phase = "discover"
@@ -48,7 +48,7 @@ const (
 // PhaseStart describes a phase that begins.
 type PhaseStart struct {
 	Phase  Phase
-	Reason Reason // of the acquisition
+	Reason Reason // of an acquire phase, empty otherwise
 
 	// Background says that the acquisition was begun for no one in particular: the old token is still being served.
 	Background bool
@@ -74,7 +74,7 @@ type PhaseStart struct {
 // PhaseEnd describes a phase that has ended.
 type PhaseEnd struct {
 	Phase Phase
-	Err   error // nil if it succeeded
+	Err   error // nil if it succeeded; of an acquisition, what callers get but for its RetryAt
 
 	// StatusCode is that of the HTTP response, 0 if there was none.
 	StatusCode int

@@ -30,7 +30,7 @@ func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
 	if e.Kind == Temporary {
 		return e
 	}
-	e.Algorithm, e.KeyID, e.Audience, e.Issuer = a.alg, a.kid, a.aud, s.cfg.ClientID
+	e.Algorithm, e.KeyID, e.Audience, e.Issuer = a.alg, a.kid, displayAudience(a.aud), s.cfg.ClientID
 
 	switch {
 	case resp.status >= 300 && resp.status < 400:
@@ -79,15 +79,7 @@ func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) 
 		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
 	}
 	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
-	return append(hints, s.staleHints()...)
-}
-
-// staleHints tells of a discovery that failed and left us with what was known before.
-func (s *Source) staleHints() []string {
-	if err := s.discoverer.problem(); err != nil {
-		return []string{"the token endpoint is out of date: " + err.Error()}
-	}
-	return nil
+	return append(hints, s.discoverer.staleHints()...)
 }
 
 func (s *Source) scopeHint() string {

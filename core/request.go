@@ -42,7 +42,8 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	marks.TokenRequest = true
 	r = r.WithContext(authctx.With(ctx, marks))
 	failed := func(err error) error {
-		e := &Error{Phase: phase, Kind: Temporary, Endpoint: withoutQuery(r.URL), err: newNetworkError(err), again: true}
+		e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), err: newNetworkError(err)}
+		e.again = !timedOut(err) // the server may still be at work on it
 		if errors.Is(err, errForeignRedirect) || errors.Is(err, errTooManyRedirects) || errors.Is(err, errTooLarge) {
 			e.Kind, e.again = Refused, false
 		}
@@ -116,11 +117,11 @@ func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
 }
 
-// asError returns err as the *Error it is, or as a permanent failure of the phase.
+// asError returns err as the *Error it is, or else as a temporary failure of the phase: a panic, or a context that ended.
 func asError(err error, phase Phase) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Phase: phase, Kind: Permanent, err: err}
+	return &Error{Phase: phase, Kind: Temporary, err: err}
 }

@@ -1,15 +1,18 @@
 package smartauth
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 var (
 	jwtShaped = regexp.MustCompile(`[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(\.[A-Za-z0-9_-]*)?`)
-	quoted    = regexp.MustCompile(`"[^"]*("|$)`)
+	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*("|$)`)
 )
 
 // sanitize makes server text fit to be shown: printable ASCII, without anything shaped like a JWT or equal to one of the
@@ -35,14 +38,24 @@ func sanitize(text string, most int, secrets ...string) string {
 // what the server sent that net/http puts into some of its messages.
 type networkError struct {
 	text string
-	err  error
+	err  error // nil if it says more than text and is none of causes
 }
+
+// causes are errors that callers ask for, and that say nothing of a server's answer.
+var causes = []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF, errForeignRedirect, errTooManyRedirects}
 
 func newNetworkError(err error) *networkError {
 	if ue := (*url.Error)(nil); errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return &networkError{text: sanitize(quoted.ReplaceAllString(err.Error(), "…"), 256), err: err}
+	e := &networkError{text: sanitize(quoted.ReplaceAllString(err.Error(), "..."), 256), err: err}
+	if e.text != err.Error() {
+		e.err = nil
+		if i := slices.IndexFunc(causes, func(c error) bool { return errors.Is(err, c) }); i >= 0 {
+			e.err = causes[i]
+		}
+	}
+	return e
 }
 
 func (e *networkError) Error() string { return e.text }

@@ -44,7 +44,7 @@ type entry struct {
 	token     *Token
 	refreshAt time.Time // from here on a background refresh is due
 	suspect   bool      // a server refused the token; callers wait for its successor
-	spared    bool      // and no successor was to be had: callers go on with it
+	spared    bool      // and no successor was to be had, or not soon: callers go on with it
 }
 
 func newEntry(t *Token, now time.Time) *entry {
@@ -88,8 +88,7 @@ func (s *Source) Metadata(ctx context.Context) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := d.Metadata
-	return &m, nil
+	return d.clone(), nil
 }
 
 func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, error) {
@@ -147,12 +146,28 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	f.awaited = true
 	s.mu.Unlock()
 
-	t, err := s.wait(ctx, f, leader)
-	if failed := (*Error)(nil); errors.As(err, &failed) {
-		return s.settle(e, refused, failed)
-	}
-	return t, err
+	return s.wait(ctx, f, leader, func(ctx context.Context) (*Token, error) {
+		if refused || !e.alive() {
+			return f.result(ctx)
+		}
+		soon, cancel := context.WithDeadlineCause(ctx, f.began.Add(suspectPatience), errNotSoon)
+		defer cancel()
+		t, err := f.result(soon)
+		switch failed := (*Error)(nil); {
+		case errors.As(err, &failed):
+			return s.settle(e, refused, failed)
+		case errors.Is(err, errNotSoon) && ctx.Err() == nil && e.alive():
+			s.spare(e)
+			return e.token, nil
+		}
+		return t, err
+	})
 }
+
+// suspectPatience is how long callers wait for the successor of a token that a server refused to somebody else.
+const suspectPatience = 2 * time.Second
+
+var errNotSoon = errors.New("no other token within 2 s")
 
 // settle answers a caller for whom no new token was to be had: with the suspect while it lives, unless it was this caller
 // that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
@@ -161,6 +176,15 @@ func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
 		return e.token, nil
 	}
 	return nil, err
+}
+
+// spare lets callers go on with e at once from now on, if it is a suspect and still the current one.
+func (s *Source) spare(e *entry) {
+	if e != nil && e.suspect && !e.spared {
+		spared := *e
+		spared.spared = true
+		s.current.CompareAndSwap(e, &spared)
+	}
 }
 
 func waitError(ctx context.Context) error {

@@ -16,7 +16,8 @@ type TokenSource interface {
 	Token(ctx context.Context) (*Token, error)
 
 	// Invalidate says that a server answered 401 to this token, or that its rights have changed. It has an effect only
-	// if the token is still the current one, so any number of callers may report the same token.
+	// if the token is still the current one, so any number of callers may report the same token. Tokens are told apart by
+	// pointer: report the one that Token returned, not a copy.
 	Invalidate(*Token)
 }
 

@@ -8,32 +8,42 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // copyMost is how much of a body without GetBody is kept to send it again.
 const copyMost = 1 << 20
 
-// bodyAgain returns the body of r to send it once more, nil if it has none, and whether that is possible. The body that was
-// sent before is not read any more when it returns.
-func bodyAgain(r *http.Request, copied *bodyCopy) (io.ReadCloser, bool) {
+// bodyAgain returns the body of r to send it once more, nil if it has none, and whether that is possible. resp is the answer
+// to the request before, which stays readable.
+func bodyAgain(r *http.Request, copied *bodyCopy, resp *http.Response) (io.ReadCloser, bool) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
 		return r.Body, true
 	case r.GetBody != nil:
 		body, err := r.GetBody()
 		return body, err == nil
-	case copied != nil:
+	case copied != nil && keep(resp):
 		content, ok := copied.all(r.Context())
 		return io.NopCloser(bytes.NewReader(content)), ok
 	default:
+		copied.release()
 		return nil, false
 	}
 }
 
-func closeReader(body io.Closer) {
-	if body != nil {
-		_ = body.Close()
-	}
+// keep reads resp into memory and reports whether it is small enough for that. To take the request's body from a transport
+// that is still sending it ends the connection, and what was not read of the response with it.
+func keep(resp *http.Response) bool {
+	stop := time.AfterFunc(patience, func() { _ = resp.Body.Close() })
+	defer stop.Stop()
+	content, _ := io.ReadAll(io.LimitReader(resp.Body, discardMost+1))
+	rest := resp.Body
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(content), rest), rest}
+	return len(content) <= discardMost
 }
 
 // bodyCopy is the body of a request that keeps what was read from it. The transport below may go on reading, and close it,
@@ -106,7 +116,7 @@ func (b *bodyCopy) release() {
 func (b *bodyCopy) closeSource() { b.sourceClose.Do(func() { _ = b.source.Close() }) }
 
 // all takes the source from the transport, reads the rest of it and returns everything from its beginning; false if that is
-// too long, or fails, or ctx ends before. It may be called again.
+// too long, fails or takes too long, or ctx ends before. It may be called again.
 func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
 	done := make(chan struct{})
 	go func() { // a Read knows no context
@@ -119,10 +129,13 @@ func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
 		}
 		b.closeSource()
 	}()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
 	select {
 	case <-done:
 		return b.kept.Bytes(), !b.tooLong && errors.Is(b.err, io.EOF)
+	case <-limit.C:
 	case <-ctx.Done():
-		return nil, false
 	}
+	return nil, false
 }

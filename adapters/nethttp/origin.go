@@ -3,27 +3,29 @@ package smarthttp
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
-// origin is a scheme, host and effective port.
-type origin struct{ scheme, host, port string }
-
-func originsOf(src smartauth.TokenSource, further []string) ([]origin, error) {
-	var origins []origin
+// originsOf returns the origins that get the bearer: that of the source's BaseURL and the further ones.
+func originsOf(src smartauth.TokenSource, further []string) ([]origin.Origin, error) {
+	var origins []origin.Origin
+	var plain string // the host that the source itself speaks plain http to
 	if s, ok := src.(interface{ BaseURL() string }); ok {
-		o, err := parseOrigin(s.BaseURL())
+		o, err := origin.Parse(s.BaseURL())
 		if err != nil {
 			return nil, fmt.Errorf("smarthttp: Source's BaseURL: %w", err)
 		}
 		origins = append(origins, o)
+		if o.Scheme == "http" {
+			plain = o.Host
+		}
 	}
 	for _, raw := range further {
-		o, err := parseOrigin(raw)
-		if err == nil && o.scheme == "http" && !isLoopback(o.host) && (len(origins) == 0 || origins[0].host != o.host) {
+		o, err := origin.Parse(raw)
+		if err == nil && o.Scheme == "http" && !origin.IsLoopback(o.Host) && !origin.EqualFold(o.Host, plain) {
 			err = errors.New("plain http would send the token in clear; use https")
 		}
 		if err != nil {
@@ -37,62 +39,12 @@ func originsOf(src smartauth.TokenSource, further []string) ([]origin, error) {
 	return origins, nil
 }
 
-func parseOrigin(raw string) (origin, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
-		return origin{}, errors.New("not an absolute http or https URL")
-	}
-	return origin{u.Scheme, u.Hostname(), effectivePort(u)}, nil
-}
-
-// home tells whether u is on an origin that gets the token. Servers link to :443 and in capitals; a host with a trailing dot,
-// or an IP address for a name, is another host.
+// home tells whether u is on an origin that gets the token.
 func (t *Transport) home(u *url.URL) bool {
-	host, port := u.Hostname(), effectivePort(u)
 	for i := range t.origins {
-		o := &t.origins[i]
-		if o.port == port && equalFold(o.scheme, u.Scheme) && equalFold(o.host, host) {
+		if t.origins[i].Has(u) {
 			return true
 		}
 	}
 	return false
-}
-
-func effectivePort(u *url.URL) string {
-	switch p := u.Port(); {
-	case p != "":
-		return p
-	case equalFold(u.Scheme, "https"):
-		return "443"
-	default:
-		return "80"
-	}
-}
-
-// equalFold is strings.EqualFold for ASCII alone: that one takes the Kelvin sign for a k.
-func equalFold(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

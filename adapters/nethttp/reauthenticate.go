@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	longestLag = 3 * time.Second // how far behind a FHIR server's clock is waited for
-	drainMost  = 64 << 10
-	drainLimit = time.Second
+	longestLag  = 3 * time.Second // how far behind a FHIR server's clock may be to be waited for
+	discardMost = 64 << 10
+	patience    = time.Second // with bodies that stall
 )
 
 // reauthenticate answers the 401 in resp to a request that carried token. Each token is waited for at most once, and there is
@@ -31,43 +31,35 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 	var waitedFor *smartauth.Token
 	renewed := false
 	for {
+		next := token
 		if lag := clockLag(resp, token); lag > 0 && waitedFor != token {
-			body, ok := bodyAgain(r, copied)
-			if !ok {
-				return resp, nil
-			}
-			drain(resp)
 			if err := sleep(ctx, lag); err != nil {
-				closeReader(body)
+				discard(resp)
 				return nil, err
 			}
 			waitedFor = token
 			report.Waited += lag
-			resp, err = t.send(r, body, token)
 		} else if renewed {
 			return resp, nil
 		} else {
 			t.Source.Invalidate(token)
-			body, ok := bodyAgain(r, copied)
-			if !ok {
-				return resp, nil
-			}
-			next, failure := t.Source.Token(withRefused(ctx, token))
-			if failure != nil {
-				closeReader(body)
-				drain(resp)
-				return nil, fmt.Errorf("smarthttp: the FHIR server answered 401, and no new token was to be had: %w", failure)
+			if next, err = t.Source.Token(withRefused(ctx, token)); err != nil {
+				discard(resp)
+				return nil, fmt.Errorf("smarthttp: the FHIR server answered 401, and no new token was to be had: %w", err)
 			}
 			if next.AccessToken() == token.AccessToken() {
-				closeReader(body)
 				report.Outcome = smartauth.OutcomeSuppressed
 				return resp, nil
 			}
-			drain(resp)
-			token, renewed = next, true
-			resp, err = t.send(r, body, token)
+			renewed = true
 		}
-		if err != nil {
+		body, ok := bodyAgain(r, copied, resp)
+		if !ok {
+			return resp, nil
+		}
+		discard(resp)
+		token = next
+		if resp, err = t.send(r, body, token); err != nil {
 			return nil, err
 		}
 		if resp.StatusCode != http.StatusUnauthorized {
@@ -84,8 +76,9 @@ func withRefused(ctx context.Context, token *smartauth.Token) context.Context {
 	return authctx.With(ctx, marks)
 }
 
-// clockLag returns how long ago, by the server that sent resp, the moment is in the future at which the token was issued. A
-// server without leeway on nbf, such as Koppeltaal's, refuses a token until then, and another one would only be newer.
+// clockLag returns how far the Date of resp is before the moment that the token was issued: by the clock of that server the
+// token is not valid yet. One without leeway on nbf, such as Koppeltaal's, refuses it until then, and another token would only
+// be newer. It returns 0 if the server is not behind, or so far that it is not worth waiting.
 func clockLag(resp *http.Response, token *smartauth.Token) time.Duration {
 	issued := token.IssuedDate()
 	if issued.IsZero() || resp.Header.Get("Age") != "" {
@@ -95,19 +88,18 @@ func clockLag(resp *http.Response, token *smartauth.Token) time.Duration {
 	if err != nil {
 		return 0
 	}
-	lag := issued.Sub(date)
-	if lag > longestLag {
-		return 0
+	if lag := issued.Sub(date); lag > 0 && lag <= longestLag {
+		return lag
 	}
-	return lag
+	return 0
 }
 
-// drain reads what is left of a small response, so that its connection serves the request that follows, and closes it. A
+// discard reads what is left of a small response, so that its connection serves the request that follows, and closes it. A
 // response that is long or slow costs its connection instead.
-func drain(resp *http.Response) {
-	stop := time.AfterFunc(drainLimit, func() { _ = resp.Body.Close() })
+func discard(resp *http.Response) {
+	stop := time.AfterFunc(patience, func() { _ = resp.Body.Close() })
 	defer stop.Stop()
-	_, _ = io.CopyN(io.Discard, resp.Body, drainMost)
+	_, _ = io.CopyN(io.Discard, resp.Body, discardMost)
 	_ = resp.Body.Close()
 }
 

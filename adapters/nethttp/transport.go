@@ -10,6 +10,7 @@ import (
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 // NewClient returns a copy of base, or of a zero http.Client if base is nil, that authenticates its requests with src. base
@@ -36,7 +37,7 @@ func NewClient(src smartauth.TokenSource, base *http.Client) *http.Client {
 //
 // A response of 401 is answered inside RoundTrip, once per request: the token is invalidated, the next one fetched and the
 // request sent again at once. The body is sent again byte for byte: from GetBody if the request has one, and otherwise from
-// a copy of at most 1 MiB; a longer one without GetBody cannot be sent again. If the 401 came from a server whose clock is
+// a copy of at most 1 MiB; one without GetBody that is longer, or not at hand within a second, is not. If the 401 came from a server whose clock is
 // up to 3 s behind the authorization server's, so that the token is not valid there yet, the same token is sent again after
 // that time. When none of this helps, the caller gets the last 401, with its body. 403 is never retried.
 //
@@ -52,11 +53,12 @@ type Transport struct {
 	Base http.RoundTripper
 
 	// Origins are further ones that get the bearer, such as "https://files.example.nl" for bulk data files. Of each URL
-	// only scheme, host and port count. Plain http is for loopback and for the host of Source's BaseURL.
+	// only scheme, host and port count. Plain http is for loopback, and for the host of Source's BaseURL if that is plain
+	// http, too.
 	Origins []string
 
 	setup   sync.Once
-	origins []origin
+	origins []origin.Origin
 	err     error
 }
 
@@ -82,7 +84,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if o, ok := t.Source.(smartauth.SkipObserver); ok {
 			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
 		}
-		return t.base().RoundTrip(r)
+		return t.pass(r)
 	}
 
 	token, err := t.Source.Token(r.Context())
@@ -128,14 +130,16 @@ func (t *Transport) prepare() {
 
 // skip returns why r goes without a bearer, or "" if it gets one.
 func (t *Transport) skip(r *http.Request, marks authctx.Values) smartauth.SkipReason {
-	switch _, own := r.Header["Authorization"]; {
+	_, own := r.Header["Authorization"]
+	_, verbatim := r.Header["authorization"] // as some stacks can set it
+	switch {
 	case marks.NoBearer:
 		return smartauth.SkipOptOut
 	case !t.home(r.URL):
 		return smartauth.SkipForeignOrigin
 	case t.leftHome(r):
 		return smartauth.SkipForeignRedirect
-	case own:
+	case own, verbatim:
 		return smartauth.SkipOwnAuthorization
 	default:
 		return ""
@@ -143,13 +147,23 @@ func (t *Transport) skip(r *http.Request, marks authctx.Values) smartauth.SkipRe
 }
 
 // leftHome tells whether a redirect on the way to r had left the FHIR server: whoever is there may have chosen where r goes.
+// A response that does not say what it answers may have come from anywhere.
 func (t *Transport) leftHome(r *http.Request) bool {
-	for resp := r.Response; resp != nil && resp.Request != nil; resp = resp.Request.Response {
-		if !t.home(resp.Request.URL) {
+	for resp := r.Response; resp != nil; resp = resp.Request.Response {
+		if resp.Request == nil || !t.home(resp.Request.URL) {
 			return true
 		}
 	}
 	return false
+}
+
+// pass sends r as it is, and sees to it that leftHome can follow the response back.
+func (t *Transport) pass(r *http.Request) (*http.Response, error) {
+	resp, err := t.base().RoundTrip(r)
+	if resp != nil && resp.Request == nil {
+		resp.Request = r
+	}
+	return resp, err
 }
 
 // send sends a shallow copy of r with body and token. The response belongs to r, so that nobody who prints its request
@@ -165,6 +179,9 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, token *smartauth.T
 	resp, err := t.base().RoundTrip(out)
 	if resp != nil {
 		resp.Request = r
+		if resp.Body == nil { // against the contract of RoundTripper, but some test doubles do it
+			resp.Body = http.NoBody
+		}
 	}
 	return resp, err
 }

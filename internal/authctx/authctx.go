@@ -12,6 +12,9 @@ type Values struct {
 	// Acquirer is the source whose acquisition the context belongs to, nil outside of one.
 	Acquirer any
 
+	// Discoverer is what runs the discovery that the context belongs to, nil outside of one.
+	Discoverer any
+
 	// NoBearer asks the transport to send the request without a bearer.
 	NoBearer bool
 
