@@ -55,6 +55,8 @@ func TestConfig(t *testing.T) {
 		{"fragment", func(c *smartauth.Config) { c.BaseURL += "#x" }, "fragment"},
 		{"no ClientID", func(c *smartauth.Config) { c.ClientID = "" }, "Config.ClientID is empty"},
 		{"no Signer", func(c *smartauth.Config) { c.Signer = nil }, "Config.Signer is nil"},
+		{"no key id", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{noKeyID{c.Signer}}} }, "empty key id"},
+		{"no key in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{nil}} }, "no current key"},
 		{"algorithm that the key cannot do", func(c *smartauth.Config) { c.Algorithm = "RS512" }, "cannot do"},
 		{"symmetric algorithm", func(c *smartauth.Config) { c.Algorithm = "HS256" }, "cannot do"},
 		{"token endpoint on http", func(c *smartauth.Config) { c.TokenURL = "http://auth.example.nl/token" }, "Config.TokenURL: plain http"},
@@ -95,3 +97,7 @@ func TestConfigReportsEverythingAtOnce(t *testing.T) {
 		}
 	}
 }
+
+type noKeyID struct{ smartauth.Signer }
+
+func (noKeyID) KeyID() string { return "" }

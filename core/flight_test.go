@@ -3,6 +3,7 @@ package smartauth_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptrace"
 	"sync"
 	"testing"
@@ -115,116 +116,6 @@ func TestFlightSeesNothingOfItsCaller(t *testing.T) {
 	})
 }
 
-func TestConstantCallersNeverWait(t *testing.T) {
-	for _, life := range []time.Duration{300 * time.Second, 120 * time.Second, 30 * time.Second, 5 * time.Second} {
-		t.Run(life.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv, src := sandbox(t, nil)
-				srv.SetTokenLifetime(life)
-				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Delay: 200 * time.Millisecond})
-				if _, err := src.Token(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				for begin := time.Now(); time.Since(begin) < 10*life; time.Sleep(50 * time.Millisecond) {
-					call := time.Now()
-					token, err := src.Token(t.Context())
-					if err != nil {
-						t.Fatal(err)
-					}
-					if held := time.Since(call); held > 0 {
-						t.Fatalf("a call was held for %v", held)
-					}
-					if time.Until(token.Expiry()) <= 0 {
-						t.Fatal("got an expired token")
-					}
-				}
-				if n := srv.Counts().TokenRequests; n < 10 || n > 14 {
-					t.Errorf("%d token requests for ten lives", n)
-				}
-			})
-		})
-	}
-}
-
-func TestEachTokenIsRenewedOnce(t *testing.T) {
-	for _, life := range []time.Duration{time.Second, 2 * time.Second, 300 * time.Second, 0} { // 0: the server does not tell
-		t.Run(life.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv, src := sandbox(t, nil)
-				srv.SetTokenLifetime(life)
-				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Delay: 20 * time.Millisecond})
-				if life == 0 {
-					life = 300 * time.Second
-					srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Body: `{"access_token":"t","token_type":"bearer"}`})
-				}
-				seen := map[*smartauth.Token]bool{}
-				for range 1000 {
-					for _, r := range herd(10, func() (*smartauth.Token, error) { return src.Token(t.Context()) }) {
-						if r.err != nil {
-							t.Fatal(r.err)
-						}
-						seen[r.token] = true
-					}
-					time.Sleep(life / 100)
-				}
-				synctest.Wait()
-				if n := srv.Counts().TokenRequests; n > len(seen)+1 {
-					t.Errorf("%d token requests for %d tokens", n, len(seen))
-				}
-				if n := srv.Counts().TokenRequests; n < 10 || n > 14 {
-					t.Errorf("%d token requests in ten lives", n)
-				}
-			})
-		})
-	}
-}
-
-func TestFailingRefreshKeepsTheTokenToItsEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &recorder{}
-		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		first, err := src.Token(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
-		for time.Until(first.Expiry()) > 0 {
-			if got, err := src.Token(t.Context()); err != nil || got != first {
-				t.Fatalf("got %v, %v with %v of the first token left", got, err, time.Until(first.Expiry()))
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		synctest.Wait()
-
-		var begins []time.Time
-		for _, s := range o.started() {
-			if s.Phase == smartauth.PhaseAcquire && s.Background {
-				begins = append(begins, s.at)
-			}
-		}
-		if len(begins) < 4 || len(begins) > 8 {
-			t.Errorf("%d refreshes in the last quarter of the token's life, want a handful", len(begins))
-		}
-		var before time.Duration
-		for i := 1; i < len(begins); i++ {
-			pause := begins[i].Sub(begins[i-1])
-			if pause < before || pause > 32*time.Second {
-				t.Errorf("refresh %d began after %v, the one before after %v; want pauses that grow to 30 s", i, pause, before)
-			}
-			before = pause
-		}
-
-		// The background's pause is near 30 s by now; a caller without a token does not have to wait for it.
-		srv.Clear()
-		if got, err := src.Token(t.Context()); err != nil || got == first {
-			t.Errorf("got %v, %v right after the token's end", got, err)
-		}
-		if states := o.states(); len(states) != 2 || states[0] != smartauth.StateFailing || states[1] != smartauth.StateRecovered {
-			t.Errorf("states %v, want failing, recovered", states)
-		}
-	})
-}
-
 func TestRecoveryAfterAnOutage(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -263,76 +154,21 @@ func TestRecoveryAfterAnOutage(t *testing.T) {
 	}
 }
 
-func TestInvalidate(t *testing.T) {
+func TestIssuedDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, src := sandbox(t, nil)
-		first, err := src.Token(t.Context())
+		srv.SetClockOffset(smarttest.AuthServer, 3*time.Second)
+		token, err := src.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		src.Invalidate(nil)
-		src.Invalidate(smartauth.NewToken(first.AccessToken(), first.Expiry()))
-		if got, _ := src.Token(t.Context()); got != first {
-			t.Fatal("another token than the current one was invalidated, and the current one went")
+		if got := token.IssuedDate(); !got.Equal(time.Now().Add(3 * time.Second)) {
+			t.Errorf("issued at %v", got)
 		}
-		src.Invalidate(first)
-		second, err := src.Token(t.Context())
-		if err != nil || second == first {
-			t.Fatalf("got %v, %v, want another token", second, err)
-		}
-		for range 100 {
-			src.Invalidate(first)
-		}
-		if got, _ := src.Token(t.Context()); got != second {
-			t.Error("reports about the token before took away the current one")
-		}
-
-		for range 1000 { // a server that refuses everything
-			token, err := src.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			src.Invalidate(token)
-		}
-		if n := srv.Counts().TokenRequests; n != 4 {
-			t.Errorf("%d token requests, want the first and three renewals", n)
-		}
-		time.Sleep(11 * time.Second)
-		current, err := src.Token(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Invalidate(current)
-		if got, err := src.Token(t.Context()); err != nil || got == current {
-			t.Errorf("got %v, %v; 10 s later one more renewal is due", got, err)
-		}
-	})
-}
-
-// The FHIR server refused a token, perhaps wrongly, and the authorization server is down: whoever was not refused goes on.
-func TestSuspectTokenIsKeptWhileNoOtherIsToBeHad(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, src := sandbox(t, nil)
-		first, err := src.Token(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
-		src.Invalidate(first)
-		for range 100 {
-			if got, err := src.Token(t.Context()); err != nil || got != first {
-				t.Fatalf("got %v, %v, want the suspect token", got, err)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		srv.Clear()
-		time.Sleep(31 * time.Second)
-		if _, err := src.Token(t.Context()); err != nil { // begins the refresh
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		if got, err := src.Token(t.Context()); err != nil || got == first {
-			t.Errorf("got %v, %v, want a new token now that the server is back", got, err)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Header: http.Header{"Age": {"7"}}})
+		src.Invalidate(token)
+		if token, err = src.Token(t.Context()); err != nil || !token.IssuedDate().IsZero() {
+			t.Errorf("%v, %v: the Date of a cached response says nothing", token.IssuedDate(), err)
 		}
 	})
 }

@@ -39,6 +39,11 @@ func New(c Config) (*Source, error) {
 	return &Source{cfg: cfg, notify: n, discoverer: newDiscoverer(cfg, n), renewal: newBucket()}, nil
 }
 
+// Format prints whose tokens these are and where, whatever the verb, and nothing of what the Source holds.
+func (s *Source) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "smartauth.Source(client %q at %s)", shorten(s.cfg.ClientID, 64), s.cfg.base)
+}
+
 // entry is what is known of the current token. It is never changed, only replaced.
 type entry struct {
 	token     *Token

@@ -131,7 +131,7 @@ func (t *Transport) prepare() {
 // skip returns why r goes without a bearer, or "" if it gets one.
 func (t *Transport) skip(r *http.Request, marks authctx.Values) smartauth.SkipReason {
 	_, own := r.Header["Authorization"]
-	_, verbatim := r.Header["authorization"] // as some stacks can set it
+	_, verbatim := r.Header["authorization"] //nolint:staticcheck // some stacks can set it so
 	switch {
 	case marks.NoBearer:
 		return smartauth.SkipOptOut

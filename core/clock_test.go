@@ -1,0 +1,132 @@
+package smartauth_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/core/smarttest"
+)
+
+func TestClockOffEitherWay(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour, 10 * time.Second, -6 * time.Minute} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &recorder{}
+				srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+				srv.SetClockOffset(smarttest.AuthServer, off)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				first := srv.Counts().TokenRequests
+				for range 3 {
+					time.Sleep(301 * time.Second)
+					if _, err := src.Token(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := srv.Counts().TokenRequests; n != first+3 {
+					t.Errorf("%d token requests for three more tokens: the clock was not remembered", n-first)
+				}
+				if first == 2 && !slices.Contains(o.states(), smartauth.StateClockOff) {
+					t.Error("nobody was told that the clock is off")
+				}
+
+				srv.SetClockOffset(smarttest.AuthServer, 0) // somebody has set it right
+				time.Sleep(301 * time.Second)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// Differences that are no reason to refuse an assertion, or no difference of clocks, are not tried.
+func TestClockDifferencesNotTried(t *testing.T) {
+	for _, off := range []time.Duration{3 * time.Second, 25 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401,
+					Header: http.Header{"Date": {time.Now().Add(off).UTC().Format(http.TimeFormat)}}})
+				if _, err := src.Token(t.Context()); err == nil {
+					t.Fatal("no error")
+				}
+				if n := srv.Counts().TokenRequests; n != 1 {
+					t.Errorf("%d token requests, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// An offset is dropped with the next refusal, also if that does not tell the time.
+func TestClockOffsetIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		srv.SetClockOffset(smarttest.AuthServer, time.Hour)
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401, Header: http.Header{"Date": nil}})
+		time.Sleep(301 * time.Second)
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		time.Sleep(time.Second)
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		sent := srv.Assertions()
+		for i, want := range []time.Duration{0, time.Hour, time.Hour, 0} { // the last two were refused
+			iat := time.Unix(int64(number(sent[i].Claims["iat"])), 0)
+			local := []time.Duration{0, 0, 301 * time.Second, 302 * time.Second}[i]
+			if off := iat.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(local - 5*time.Second)); (off - want).Abs() > time.Second {
+				t.Errorf("assertion %d was signed %v off the local clock, want %v", i, off, want)
+			}
+		}
+	})
+}
+
+func TestWrongDateDoesNoLastingHarm(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"wrong Date":   {"Date": {"Sat, 01 Jan 2000 01:00:00 GMT"}}, // an hour after the bubble's beginning
+		"from a cache": {"Date": {"Sat, 01 Jan 2000 01:00:00 GMT"}, "Age": {"7"}},
+		"no Date":      {"Date": nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401, Header: header})
+				if _, err := src.Token(t.Context()); err == nil {
+					t.Fatal("no error")
+				}
+				want := 1
+				if name == "wrong Date" {
+					want = 2
+				}
+				if n := srv.Counts().TokenRequests; n != want {
+					t.Errorf("%d token requests, want %d", n, want)
+				}
+				srv.Clear()
+				time.Sleep(time.Second)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				last := srv.Assertions()[want]
+				if age := float64(time.Now().Unix()) - number(last.Claims["iat"]); age < 5 || age > 6 {
+					t.Errorf("the next assertion's iat is %v s old, want it on the local clock", age)
+				}
+			})
+		})
+	}
+}
+
+func number(v any) float64 {
+	f, _ := v.(float64)
+	return f
+}
