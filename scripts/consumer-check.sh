@@ -41,7 +41,7 @@ echo
 # All that others may import, so that no package is forgotten here.
 published=$(scripts/modules.sh published)
 packages=$(for dir in $published; do
-	(cd "$dir" && GOWORK=off go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./... | grep -vE '/internal(/|$)|^$')
+	(cd "$dir" && GOWORK=off go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./... | grep -vE '/internal(/|$)|^$')
 done)
 
 # Third-party modules come from the proxy that the environment names, ours straight from git. A cache of its own, or the next

@@ -21,7 +21,7 @@ work() {
 published() {
 	local dir packages
 	for dir in $(work); do
-		packages=$(cd "$dir" && GOWORK=off go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
+		packages=$(cd "$dir" && GOWORK=off go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 		if grep -qvE '(^|/)internal(/|$)|^$' <<<"$packages"; then
 			echo "$dir"
 		fi
