@@ -172,3 +172,18 @@ func TestIssuedDate(t *testing.T) {
 		}
 	})
 }
+
+func TestFlightLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		srv.Fail(smarttest.Discovery, smarttest.Fault{Delay: 14 * time.Second})
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503, Delay: 14 * time.Second})
+		begin := time.Now()
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("took %v, want at most 30 s", took)
+		}
+	})
+}

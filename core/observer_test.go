@@ -224,9 +224,31 @@ func TestObserverSeesEveryPhase(t *testing.T) {
 		for _, e := range o.ends {
 			ended[e.id]++
 		}
+		if e := o.ends[len(o.ends)-1]; e.Token == nil {
+			t.Errorf("the last end %+v has no token", e.PhaseEnd)
+		}
 		for id := range o.started() {
 			if ended[id] != 1 {
 				t.Errorf("phase %d ended %d times", id, ended[id])
+			}
+		}
+	})
+}
+
+// Observers may keep the error and read it later, so nobody changes it after the phase.
+func TestObserversErrorIsNotTheCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401})
+		_, err := src.Token(t.Context())
+		var callers, observed *smartauth.Error
+		if !errors.As(err, &callers) || callers.RetryAt.IsZero() {
+			t.Fatalf("error %v, want one with the time of the next try", err)
+		}
+		for _, e := range o.ends {
+			if errors.As(e.Err, &observed) && (observed == callers || !observed.RetryAt.IsZero()) {
+				t.Errorf("phase %s: its error was changed after it", e.Phase)
 			}
 		}
 	})

@@ -140,13 +140,12 @@ func TestFailedRefreshCausesNoCoolDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(299 * time.Second)
-		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 3, Status: 503})
+		time.Sleep(299500 * time.Millisecond)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: 401}) // for a second, if anybody had waited
 		if got, err := src.Token(t.Context()); err != nil || got != first {
 			t.Fatalf("got %v, %v", got, err)
 		}
-		time.Sleep(time.Second)
-		synctest.Wait()
+		time.Sleep(500 * time.Millisecond)
 		if got, err := src.Token(t.Context()); err != nil || got == first {
 			t.Errorf("got %v, %v right after the token's end", got, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
+	"github.com/smartauth-go/smartauth/internal/authctx"
 )
 
 func TestInvalidate(t *testing.T) {
@@ -146,6 +147,28 @@ func TestOutageDoesNotUseUpTheRenewals(t *testing.T) {
 				t.Fatalf("got %v, %v, want a new token", next, err)
 			}
 			token = next
+		}
+	})
+}
+
+// Whom a server refused the token does not get it again, in the pause after a failed renewal either.
+func TestRefusedCallerGetsTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		first, err := src.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+		refused := authctx.With(t.Context(), authctx.Values{Refused: first})
+		for range 2 {
+			src.Invalidate(first)
+			if got, err := src.Token(refused); err == nil {
+				t.Errorf("the refused caller got %v", got)
+			}
+			if got, err := src.Token(t.Context()); err != nil || got != first {
+				t.Errorf("another caller got %v, %v", got, err)
+			}
 		}
 	})
 }
