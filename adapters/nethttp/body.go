@@ -27,7 +27,6 @@ func bodyAgain(r *http.Request, copied *bodyCopy, resp *http.Response) (io.ReadC
 		content, ok := copied.all(r.Context())
 		return io.NopCloser(bytes.NewReader(content)), ok
 	default:
-		copied.release()
 		return nil, false
 	}
 }
@@ -102,11 +101,8 @@ func (b *bodyCopy) Close() error {
 	return nil
 }
 
-// release says that the body is not going to be sent again. A nil b has nothing to release.
+// release says that the body is not going to be sent again.
 func (b *bodyCopy) release() {
-	if b == nil {
-		return
-	}
 	b.released.Store(true)
 	if b.closed.Load() {
 		b.closeSource()

@@ -96,12 +96,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	copied := copyWhileSent(r)
 	if copied != nil {
 		body = copied
+		defer copied.release()
 	}
 	resp, err := t.send(r, body, token)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		return t.reauthenticate(r, copied, token, resp)
 	}
-	copied.release()
 	return resp, err
 }
 
