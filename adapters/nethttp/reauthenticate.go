@@ -19,8 +19,10 @@ const (
 
 // reauthenticate answers the 401 in resp to a request that carried token. Each token is waited for at most once, and there is
 // one new token at most, so a request is sent four times at the worst.
-func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *smartauth.Token, resp *http.Response) (_ *http.Response, err error) {
+func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *smartauth.Token, resp *http.Response,
+	base http.RoundTripper) (_ *http.Response, err error) {
 	ctx := r.Context()
+	done := t.callOf(ctx)
 	report := smartauth.Rejection{Outcome: smartauth.OutcomeFailed}
 	defer func() {
 		if o, ok := t.Source.(smartauth.RejectionObserver); ok {
@@ -28,18 +30,15 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 		}
 	}()
 
-	var waitedFor *smartauth.Token
-	renewed := false
 	for {
 		next := token
-		if lag := clockLag(resp, token); lag > 0 && waitedFor != token {
+		if lag := clockLag(resp, token); lag > 0 && done.waitedFor.Swap(token) != token {
 			if err := sleep(ctx, lag); err != nil {
 				discard(resp)
 				return nil, err
 			}
-			waitedFor = token
 			report.Waited += lag
-		} else if renewed {
+		} else if done.renewed.Load() {
 			return resp, nil
 		} else {
 			t.Source.Invalidate(token)
@@ -51,7 +50,7 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 				report.Outcome = smartauth.OutcomeSuppressed
 				return resp, nil
 			}
-			renewed = true
+			done.renewed.Store(true)
 		}
 		body, ok := bodyAgain(r, copied, resp)
 		if !ok {
@@ -59,7 +58,7 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 		}
 		discard(resp)
 		token = next
-		if resp, err = t.send(r, body, token); err != nil {
+		if resp, err = send(r, body, token, base); err != nil {
 			return nil, err
 		}
 		if resp.StatusCode != http.StatusUnauthorized {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"sync"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -16,19 +18,30 @@ import (
 // NewClient returns a copy of base, or of a zero http.Client if base is nil, that authenticates its requests with src. base
 // itself is not changed. If base came from NewClient, src takes the place of its source.
 //
-// src must tell where its tokens belong, as a [*smartauth.Source] does; for another TokenSource make a [Transport] with
-// Origins.
-func NewClient(src smartauth.TokenSource, base *http.Client) *http.Client {
+// src must tell where its tokens belong, as a [*smartauth.Source] does; for another TokenSource use [WithOrigins].
+func NewClient(src smartauth.TokenSource, base *http.Client, opts ...Option) *http.Client {
 	c := http.Client{}
 	if base != nil {
 		c = *base
 	}
 	t := &Transport{Source: src, Base: c.Transport}
 	if old, ok := c.Transport.(*Transport); ok {
-		t.Base, t.Origins = old.Base, old.Origins
+		t.Base = old.Base
+	}
+	for _, set := range opts {
+		set(t)
 	}
 	c.Transport = t
 	return &c
+}
+
+// An Option is a setting of [NewClient] and of the Attach functions of the other adapters.
+type Option func(*Transport)
+
+// WithOrigins names further origins that get the bearer, in place of those named before: see [Transport.Origins].
+func WithOrigins(origins ...string) Option {
+	origins = slices.Clone(origins)
+	return func(t *Transport) { t.Origins = origins }
 }
 
 // A Transport is an http.RoundTripper that sets the Authorization header of requests to the FHIR server's origin, the one of
@@ -72,9 +85,13 @@ func WithoutBearer(ctx context.Context) context.Context {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.roundTrip(r, t.base())
+}
+
+func (t *Transport) roundTrip(r *http.Request, base http.RoundTripper) (*http.Response, error) {
 	marks := authctx.From(r.Context())
 	if marks.TokenRequest {
-		return t.base().RoundTrip(r)
+		return base.RoundTrip(r)
 	}
 	if t.setup.Do(t.prepare); t.err != nil {
 		closeBody(r)
@@ -84,7 +101,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if o, ok := t.Source.(smartauth.SkipObserver); ok {
 			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
 		}
-		return t.pass(r)
+		return pass(r, base)
 	}
 
 	token, err := t.Source.Token(r.Context())
@@ -98,25 +115,36 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = copied
 		defer copied.release()
 	}
-	resp, err := t.send(r, body, token)
+	resp, err := send(r, body, token, base)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		return t.reauthenticate(r, copied, token, resp)
+		return t.reauthenticate(r, copied, token, resp, base)
 	}
 	return resp, err
 }
 
-// CloseIdleConnections closes those of Base.
-func (t *Transport) CloseIdleConnections() {
-	if c, ok := t.base().(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+// Authenticates tells whether requests to u get the bearer, as far as that depends on u, or what is wrong with the fields of
+// the Transport.
+func (t *Transport) Authenticates(u *url.URL) (bool, error) {
+	t.setup.Do(t.prepare)
+	return t.err == nil && t.home(u), t.err
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
+// CloseIdleConnections closes those of Base.
+func (t *Transport) CloseIdleConnections() { closeIdle(t.base()) }
+
+func (t *Transport) base() http.RoundTripper { return orDefault(t.Base) }
+
+func orDefault(base http.RoundTripper) http.RoundTripper {
+	if base != nil {
+		return base
 	}
 	return http.DefaultTransport
+}
+
+func closeIdle(base http.RoundTripper) {
+	if c, ok := base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // prepare turns Origins and Source's BaseURL into what requests are compared with.
@@ -158,8 +186,8 @@ func (t *Transport) leftHome(r *http.Request) bool {
 }
 
 // pass sends r as it is, and sees to it that leftHome can follow the response back.
-func (t *Transport) pass(r *http.Request) (*http.Response, error) {
-	resp, err := t.base().RoundTrip(r)
+func pass(r *http.Request, base http.RoundTripper) (*http.Response, error) {
+	resp, err := base.RoundTrip(r)
 	if resp != nil && resp.Request == nil {
 		resp.Request = r
 	}
@@ -168,7 +196,7 @@ func (t *Transport) pass(r *http.Request) (*http.Response, error) {
 
 // send sends a shallow copy of r with body and token. The response belongs to r, so that nobody who prints its request
 // prints the token.
-func (t *Transport) send(r *http.Request, body io.ReadCloser, token *smartauth.Token) (*http.Response, error) {
+func send(r *http.Request, body io.ReadCloser, token *smartauth.Token, base http.RoundTripper) (*http.Response, error) {
 	out := new(http.Request)
 	*out = *r
 	out.Body = body
@@ -176,7 +204,7 @@ func (t *Transport) send(r *http.Request, body io.ReadCloser, token *smartauth.T
 		out.Header = make(http.Header, 1)
 	}
 	out.Header["Authorization"] = token.AuthorizationHeader()
-	resp, err := t.base().RoundTrip(out)
+	resp, err := base.RoundTrip(out)
 	if resp != nil {
 		resp.Request = r
 		if resp.Body == nil { // against the contract of RoundTripper, but some test doubles do it

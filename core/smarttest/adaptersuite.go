@@ -31,8 +31,7 @@ type Call struct {
 	// Stream says that the response must not be read before Do returns.
 	Stream bool
 
-	// Times is how often the stack's one request object is to be sent, 0 meaning once. All responses but the last are to be
-	// read and closed.
+	// Times is how often the stack's one request object is to be sent, 0 meaning once: see Repeat.
 	Times int
 }
 
@@ -43,7 +42,7 @@ type JSON struct{ Value any }
 type Multipart struct{ Field, File string }
 
 // A Doer sends a Call with the HTTP stack under test and returns the response with a body that can be read. The stack's
-// retries are to be on, and its shortest wait between them an hour.
+// retries after errors and 5xx are to be on, if it has any, and its shortest wait between them an hour.
 type Doer func(Call) (*http.Response, error)
 
 // Reader returns the body of c as net/http wants it, with its content type, for stacks without encoders of their own.
@@ -79,6 +78,39 @@ func (c Call) Reader() (body io.Reader, contentType string, err error) {
 	default:
 		return nil, "", fmt.Errorf("smarttest: unknown kind of body %T", b)
 	}
+}
+
+// Request returns c as a request of net/http, for stacks that take one.
+func (c Call) Request() (*http.Request, error) {
+	body, contentType, err := c.Reader()
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(c.Context, c.Method, c.URL, body)
+	if err != nil {
+		return nil, err
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for name, values := range c.Header {
+		r.Header[name] = values
+	}
+	return r, nil
+}
+
+// Repeat calls send Times times and returns what it returns at last, or its first error. It reads and closes the responses
+// before.
+func (c Call) Repeat(send func() (*http.Response, error)) (*http.Response, error) {
+	for range c.Times - 1 {
+		resp, err := send()
+		if err != nil {
+			return nil, err
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+	return send()
 }
 
 // RunAdapterSuite tells whether an adapter keeps what all adapters promise. attach returns a Doer for the adapter's HTTP

@@ -1,0 +1,73 @@
+package smartretryable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/hashicorp/go-retryablehttp"
+	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
+	smartauth "github.com/smartauth-go/smartauth/core"
+)
+
+// Attach has client authenticate its requests with src, as [smarthttp.Transport] says. Call it before the client is in use,
+// and after its other settings:
+//
+//   - HTTPClient is replaced by an authenticated copy, so that other users of the same http.Client get no token of src. A
+//     change to that one has no effect on client any more.
+//   - RequestLogHook is replaced by one that calls it, and marks the repeats of a request. One that is set later takes that
+//     away, and the 401 of each repeat may then be healed, not of one in all.
+//   - CheckRetry is replaced by one that calls it, and ends the retries after a [smartauth.Permanent] error whatever it says.
+//     One that is set later decides by itself.
+//
+// Attaching again replaces the source. Attach returns an error, and changes nothing, if client or src is nil, or src does not
+// tell where its tokens belong.
+func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...smarthttp.Option) error {
+	if client == nil {
+		return errors.New("smartretryable: Attach: the client is nil")
+	}
+	if src == nil {
+		return errors.New("smartretryable: Attach: the source is nil; make one with smartauth.New")
+	}
+	base := client.HTTPClient
+	if base == nil {
+		base = retryablehttp.NewClient().HTTPClient // what the client would make for itself
+	}
+	authenticated := smarthttp.NewClient(src, base, opts...)
+	t := authenticated.Transport.(*smarthttp.Transport)
+	if _, err := t.Authenticates(&url.URL{}); err != nil {
+		return fmt.Errorf("smartretryable: Attach: %w", err)
+	}
+	client.HTTPClient = authenticated
+	client.RequestLogHook = bindAfter(client.RequestLogHook, t)
+	client.CheckRetry = permanentIsFinal(client.CheckRetry)
+	return nil
+}
+
+// bindAfter makes the attempts of a request one to t. It comes after hook, which may replace the request's context.
+func bindAfter(hook retryablehttp.RequestLogHook, t *smarthttp.Transport) retryablehttp.RequestLogHook {
+	return func(logger retryablehttp.Logger, r *http.Request, attempt int) {
+		if hook != nil {
+			hook(logger, r, attempt)
+		}
+		if attempt == 0 || smarthttp.BoundTo(r.Context()) == nil {
+			*r = *r.WithContext(t.Bind(r.Context()))
+		}
+	}
+}
+
+func permanentIsFinal(check retryablehttp.CheckRetry) retryablehttp.CheckRetry {
+	if check == nil {
+		check = retryablehttp.DefaultRetryPolicy
+	}
+	return func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+		again, checkErr := check(ctx, resp, err)
+		var failed *smartauth.Error
+		if errors.As(err, &failed) && failed.Kind == smartauth.Permanent {
+			again = false
+		}
+		return again, checkErr
+	}
+}
