@@ -14,22 +14,22 @@ const mostAttempts = 3
 func (s *Source) acquire(ctx context.Context) (*Token, error) {
 	offset := s.clock.offset()
 	reissued := false
+	var done attempts
 	for attempt := 0; ; attempt++ {
-		token, err := s.attempt(ctx, attempt, offset)
+		token, err := s.attempt(ctx, done, offset)
 		if err == nil {
-			if s.clock.set(offset) {
-				s.notify.stateChanged(ctx, StateChange{State: StateClockOff, Offset: offset})
-			}
+			s.clock.set(offset)
 			return token, nil
 		}
 		e := asError(err, PhaseAcquire)
+		done.add(e.Phase)
 		if e.Phase == PhaseExchange && (e.Kind == Refused || e.StatusCode == 0) || e.Phase == PhaseSign && e.Kind == Permanent {
-			s.discoverer.doubt.Store(true) // the endpoint is dead or moved, or the list of algorithms has changed
+			s.discoverer.outdated.Store(true) // the endpoint is dead or moved, or the list of algorithms has changed
 		}
 		if e.Phase == PhaseExchange && e.Kind == Refused {
 			s.clock.set(0)
-			if e.reissue != 0 && !reissued {
-				reissued, offset = true, offset+e.reissue
+			if e.clockOff != 0 && !reissued {
+				reissued, offset = true, offset+e.clockOff
 				continue
 			}
 		}
@@ -39,8 +39,23 @@ func (s *Source) acquire(ctx context.Context) (*Token, error) {
 	}
 }
 
-func (s *Source) attempt(ctx context.Context, attempt int, offset time.Duration) (*Token, error) {
-	endpoint, err := s.tokenEndpoint(ctx, attempt)
+// attempts counts how often each phase of an acquisition was gone through and did not lead to a token.
+type attempts struct{ discover, sign, exchange int }
+
+func (n *attempts) add(failed Phase) {
+	switch failed {
+	case PhaseDiscover:
+		n.discover++
+	case PhaseSign:
+		n.sign++
+	case PhaseExchange:
+		n.sign++
+		n.exchange++
+	}
+}
+
+func (s *Source) attempt(ctx context.Context, done attempts, offset time.Duration) (*Token, error) {
+	endpoint, advertised, err := s.tokenEndpoint(ctx, done.discover)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +63,11 @@ func (s *Source) attempt(ctx context.Context, attempt int, offset time.Duration)
 	if s.cfg.Audience != "" {
 		audience = s.cfg.Audience
 	}
-	a, err := s.sign(ctx, audience, s.advertised(), offset, attempt)
+	a, err := s.sign(ctx, audience, advertised, offset, done.sign)
 	if err != nil {
 		return nil, err
 	}
-	return s.exchange(ctx, endpoint, a, attempt)
+	return s.exchange(ctx, endpoint, a, done.exchange)
 }
 
 // backoff is between 50 and 100 % of 200 ms, doubled for each attempt before.
@@ -82,7 +97,4 @@ type clock struct{ nanos atomic.Int64 }
 
 func (c *clock) offset() time.Duration { return time.Duration(c.nanos.Load()) }
 
-// set reports whether the clock is now off, and was not by this much before.
-func (c *clock) set(offset time.Duration) bool {
-	return c.nanos.Swap(int64(offset)) != int64(offset) && offset != 0
-}
+func (c *clock) set(offset time.Duration) { c.nanos.Store(int64(offset)) }

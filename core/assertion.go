@@ -24,59 +24,64 @@ const (
 // assertion is a signed client assertion (RFC 7523), good for one request, and what it says.
 type assertion struct {
 	jwt, alg, kid, aud string
-	clock              time.Time // when it was signed, on the clock it was signed on
+	at                 time.Time // when it was signed
+	clock              time.Time // and what the clock said that it was signed on
 }
 
 // Assertion returns a client assertion for another request than core's own, such as token introspection (TOP-KT-021) or a
 // code exchange. Each is good for one request. The audience must be on the token endpoint's origin, or be Config.Audience
 // or one of Config.AssertionAudiences: an assertion for a stranger's URL could be used elsewhere.
 func (s *Source) Assertion(ctx context.Context, audience string) (string, error) {
-	if err := s.mayAssert(ctx, audience); err != nil {
+	endpoint, advertised, err := s.tokenEndpoint(ctx, 0)
+	if err != nil {
 		return "", err
 	}
-	a, err := s.sign(ctx, audience, s.advertised(), s.clock.offset(), 0)
+	if !s.mayAssert(audience, endpoint) {
+		return "", &Error{Phase: PhaseSign, Kind: Permanent, err: fmt.Errorf(
+			"audience %q is not on the token endpoint's origin; name it in Config.AssertionAudiences", displayAudience(audience))}
+	}
+	a, err := s.sign(ctx, audience, advertised, s.clock.offset(), 0)
 	if err != nil {
 		return "", err
 	}
 	return a.jwt, nil
 }
 
-func (s *Source) mayAssert(ctx context.Context, audience string) error {
-	if audience != "" && (audience == s.cfg.Audience || slices.Contains(s.cfg.AssertionAudiences, audience)) {
-		return nil
-	}
-	endpoint, err := s.tokenEndpoint(ctx, 0)
-	if err != nil {
-		return err
-	}
-	if u, err := url.Parse(audience); err != nil || u.User != nil || !origin.Of(endpoint).Has(u) {
-		return &Error{Phase: PhaseSign, Kind: Permanent, err: fmt.Errorf(
-			"audience %q is not on the token endpoint's origin; name it in Config.AssertionAudiences", displayAudience(audience))}
-	}
-	return nil
+func (s *Source) mayAssert(audience string, endpoint *url.URL) bool {
+	u, err := url.Parse(audience)
+	return audience != "" && (audience == s.cfg.Audience || slices.Contains(s.cfg.AssertionAudiences, audience)) ||
+		err == nil && u.User == nil && origin.Of(endpoint).Has(u)
 }
 
-// advertised returns the algorithms that the server says it accepts, nil if it says nothing or was not asked.
-func (s *Source) advertised() []string {
-	if m := s.discoverer.known.Load(); m != nil && s.cfg.token == nil {
-		return m.TokenEndpointAuthSigningAlgs
-	}
-	return nil
+// signingKey is what a Signer says of the key it signs with now.
+type signingKey struct {
+	Signer
+	kid  string
+	algs []string
 }
 
 // sign makes a new assertion on the local clock plus offset.
 func (s *Source) sign(ctx context.Context, audience string, advertised []string, offset time.Duration, attempt int) (a *assertion, err error) {
 	start := PhaseStart{Phase: PhaseSign, Attempt: attempt}
 	err = s.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
-		key := snapshot(s.cfg.Signer)
-		if key == nil {
-			return &Error{Phase: PhaseSign, Kind: Temporary, err: errors.New("Config.Signer has no current key")}
+		ctx, cancel := context.WithTimeout(ctx, signLimit)
+		defer cancel()
+		key, err := bounded(ctx, "signer", func() (signingKey, error) {
+			k := snapshot(s.cfg.Signer)
+			if k == nil {
+				return signingKey{}, errNoKey
+			}
+			return signingKey{k, k.KeyID(), k.Algorithms()}, nil
+		})
+		if err != nil {
+			return signingError(err)
 		}
-		alg, err := chooseAlgorithm(s.cfg.Algorithm, key.Algorithms(), advertised)
+		alg, err := chooseAlgorithm(s.cfg.Algorithm, key.algs, advertised)
 		if err != nil {
 			return &Error{Phase: PhaseSign, Kind: Permanent, err: err}
 		}
-		a = &assertion{alg: alg, kid: key.KeyID(), aud: audience, clock: time.Now().Add(offset)}
+		now := time.Now()
+		a = &assertion{alg: alg, kid: key.kid, aud: audience, at: now, clock: now.Add(offset)}
 		end.Algorithm, end.KeyID = a.alg, a.kid
 
 		// RFC 7523 section 3 and SMART 2.2, client-confidential-asymmetric. aud is one plain string: golang-jwt's own claims
@@ -95,9 +100,9 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 		if err != nil {
 			return asError(err, PhaseSign)
 		}
-		sig, err := signWithin(ctx, key, alg, []byte(input))
+		sig, err := bounded(ctx, "signer", func() ([]byte, error) { return key.Sign(ctx, alg, []byte(input)) })
 		if err != nil {
-			return &Error{Phase: PhaseSign, Kind: Temporary, err: err, again: !timedOut(err)}
+			return signingError(err)
 		}
 		a.jwt = input + "." + token.EncodeSegment(sig)
 		return nil
@@ -105,31 +110,37 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 	return a, err
 }
 
-// signWithin returns when the signer does, or after signLimit: a KMS client that ignores its context must not hold up the
-// acquisition for ever.
-func signWithin(ctx context.Context, key Signer, alg string, input []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, signLimit)
-	defer cancel()
+var errNoKey = errors.New("Config.Signer has no current key")
+
+// signingError is that of a Signer, which may have written what it sent to a KMS into its own.
+func signingError(err error) *Error {
+	return &Error{Phase: PhaseSign, Kind: Temporary, err: cleaned(err, sanitize(err.Error(), 256)), again: !timedOut(err)}
+}
+
+// bounded returns what do returns, or an error when ctx ends before: what is not ours may not heed a context, and must not
+// hold up the acquisition for ever. A panic in do becomes an error, too.
+func bounded[T any](ctx context.Context, who string, do func() (T, error)) (T, error) {
 	type result struct {
-		sig []byte
-		err error
+		value T
+		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		r := result{err: errors.New("the signer ended its goroutine")}
+		r := result{err: fmt.Errorf("the %s ended its goroutine", who)}
 		defer func() {
 			if p := recover(); p != nil {
-				r = result{err: panicError("signer", p)}
+				r = result{err: panicError(who, p)}
 			}
 			done <- r
 		}()
-		r.sig, r.err = key.Sign(ctx, alg, input)
+		r.value, r.err = do()
 	}()
 	select {
 	case r := <-done:
-		return r.sig, r.err
+		return r.value, r.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("the signer did not answer in time: %w", ctx.Err())
+		var none T
+		return none, fmt.Errorf("the %s did not answer in time: %w", who, ctx.Err())
 	}
 }
 

@@ -3,6 +3,7 @@ package smartauth_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,4 +130,70 @@ func TestWrongDateDoesNoLastingHarm(t *testing.T) {
 func number(v any) float64 {
 	f, _ := v.(float64)
 	return f
+}
+
+// A server that takes long to refuse, as one that cannot read the client's JWKS, has no other clock for that.
+func TestSlowRefusalIsNoOtherClock(t *testing.T) {
+	for name, next := range map[string]smarttest.Fault{
+		"a server without leeway": {Times: 1, Delay: 0},
+		"a server with leeway":    {Times: 1, Body: `{"access_token":"abc","token_type":"bearer","scope":"x"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &recorder{}
+				srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Handler: func(w http.ResponseWriter, _ *http.Request) {
+					time.Sleep(10 * time.Second)
+					w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+					http.Error(w, "Access Denied", http.StatusUnauthorized)
+				}}, next)
+				if _, err := src.Token(t.Context()); err == nil || strings.Contains(err.Error(), "clock") {
+					t.Errorf("error %v, want one that blames no clock", err)
+				}
+				if n := srv.Counts().TokenRequests; n != 1 {
+					t.Errorf("%d token requests, want 1", n)
+				}
+				time.Sleep(time.Minute)
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if slices.Contains(o.states(), smartauth.StateClockOff) {
+					t.Error("the clock is said to be off")
+				}
+			})
+		})
+	}
+}
+
+// A clock that is off, and slow besides: the time must not be put into the server's future.
+func TestClockOffAndSlow(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			srv, src := sandbox(t, nil)
+			srv.SetClockOffset(smarttest.AuthServer, off)
+			srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Delay: 9 * time.Second}) // its Date is from before
+			if _, err := src.Token(t.Context()); err != nil {
+				t.Errorf("%v off: %v", off, err)
+			}
+		})
+	}
+}
+
+func TestClockThatIsRightAgainIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		srv.SetClockOffset(smarttest.AuthServer, -time.Hour)
+		for range 3 {
+			if _, err := src.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			srv.SetClockOffset(smarttest.AuthServer, 0)
+			time.Sleep(301 * time.Second)
+		}
+		// Assertions of an hour ago have expired; the next refusal drops the offset.
+		if want := []smartauth.State{smartauth.StateClockOff, smartauth.StateClockRight}; !slices.Equal(o.states(), want) {
+			t.Errorf("told %v, want %v", o.states(), want)
+		}
+	})
 }

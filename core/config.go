@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
@@ -74,9 +75,9 @@ func (c Config) check() (*settings, error) {
 	wrong := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 
 	s.policy = endpointPolicy{insecure: slices.Clone(c.InsecureHosts)}
-	for _, h := range c.InsecureHosts {
+	for i, h := range c.InsecureHosts {
 		if h == "" || strings.ContainsAny(h, "/:@*") {
-			wrong("Config.InsecureHosts: %q is not a plain host name", h)
+			wrong("Config.InsecureHosts[%d] is not a plain host name", i) // unquoted: a URL in its place may hold a password
 		}
 	}
 
@@ -92,6 +93,9 @@ func (c Config) check() (*settings, error) {
 
 	if c.ClientID == "" {
 		wrong("Config.ClientID is empty; at Koppeltaal it is the id that domain admin shows for the application")
+	}
+	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		wrong("Config.ClientID %q holds white space, perhaps the line end of the file it came from", shorten(c.ClientID, 64))
 	}
 
 	if c.TokenURL != "" {

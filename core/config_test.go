@@ -63,6 +63,8 @@ func TestConfig(t *testing.T) {
 		{"token endpoint on loopback for a remote base", func(c *smartauth.Config) { c.TokenURL = "http://localhost/token" }, "Config.TokenURL: plain http"},
 		{"Audience without TokenURL", func(c *smartauth.Config) { c.Audience = "https://a/" }, "Config.Audience needs Config.TokenURL"},
 		{"two scopes in one", func(c *smartauth.Config) { c.Scopes = []string{"a b"} }, "not one scope"},
+		{"client id with the file's line end", func(c *smartauth.Config) { c.ClientID = "app\n" }, "Config.ClientID"},
+		{"insecure host with password", func(c *smartauth.Config) { c.InsecureHosts = []string{"hapi", "http://user:hunter2@hapi"} }, "Config.InsecureHosts[1]"},
 		{"insecure host with port", func(c *smartauth.Config) { c.InsecureHosts = []string{"hapi:8080"} }, "plain host name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,12 +26,13 @@ type discoverer struct {
 	*settings
 	notify notifier
 	known  atomic.Pointer[discovered]
-	doubt  atomic.Bool // what is known may be out of date
+
+	outdated atomic.Bool // what is known may be
 
 	mu      sync.Mutex // never held across a network call or an observer's
 	lookup  *lookup    // the discovery under way, nil if none
 	tried   time.Time  // when the last one began
-	problem error      // why the last one could not replace what is known
+	failing cooldown
 }
 
 func newDiscoverer(s *settings, n notifier) *discoverer {
@@ -51,13 +52,15 @@ type lookup struct {
 	err  error
 }
 
-// metadata returns what is known, for an hour, and longer if it cannot be had anew.
+// metadata returns what is known, for an hour, and longer if it cannot be had anew. attempt counts the discoveries that an
+// acquisition has made before.
 func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, error) {
 	m := d.known.Load()
 	if d.current(m) {
 		return m, nil
 	}
-	if authctx.From(ctx).Discoverer == d {
+	marks := authctx.From(ctx)
+	if marks.Discoverer == d {
 		return nil, &Error{Phase: PhaseDiscover, Kind: Permanent, err: errReentrant}
 	}
 	d.mu.Lock()
@@ -67,9 +70,13 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 	}
 	l := d.lookup
 	if l == nil {
+		if err := d.failing.coolDown(time.Now()); err != nil && m == nil && marks.Acquirer == nil { // an acquisition has its own
+			d.mu.Unlock()
+			return nil, err
+		}
 		l = &lookup{done: make(chan struct{}), err: errUnfinished}
 		d.lookup, d.tried = l, time.Now()
-		go d.look(context.WithoutCancel(ctx), l, m, attempt) // others may wait for it when ctx ends
+		go d.look(ctx, l, m, attempt)
 	}
 	d.mu.Unlock()
 	select {
@@ -83,53 +90,63 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 	return l.m, l.err
 }
 
-// look runs a discovery. What is known already is not worth waiting long for.
+// look runs a discovery. Others may wait for it, so nothing of a caller's ctx reaches it; that of an acquisition is no caller's.
+// What is known already is not worth waiting long for.
 func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, attempt int) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.err = panicError("discovery", p)
 		}
-		if l.err != nil {
-			l.err = asError(l.err, PhaseDiscover)
-		}
 		d.mu.Lock()
-		d.lookup, d.problem = nil, l.err
+		d.lookup = nil
+		if l.err == nil {
+			d.failing = cooldown{}
+		} else {
+			own := *asError(l.err, PhaseDiscover) // the observer already holds the other
+			d.failing.add(&own, time.Now(), true)
+			l.err = &own
+		}
 		d.mu.Unlock()
 		close(l.done)
 	}()
+	marks := authctx.From(ctx)
+	var cause context.Context
+	if marks.Acquirer == nil {
+		cause, ctx = ctx, context.Background()
+		marks = authctx.Values{}
+	}
+	marks.Discoverer = d
 	limit := attemptLimit
 	if known != nil {
 		limit = refreshLimit
 	}
-	marks := authctx.From(ctx)
-	marks.Discoverer = d
-	ctx, cancel := context.WithTimeout(authctx.With(ctx, marks), limit)
+	ctx, cancel := context.WithTimeout(authctx.With(context.WithoutCancel(ctx), marks), limit)
 	defer cancel()
-	if l.m, l.err = d.discover(ctx, attempt); l.err == nil {
+	if l.m, l.err = d.discover(ctx, cause, attempt); l.err == nil {
 		d.known.Store(l.m)
-		d.doubt.Store(false)
+		d.outdated.Store(false)
 	}
 }
 
 func (d *discoverer) current(m *discovered) bool {
-	return m != nil && !d.doubt.Load() && time.Since(m.at) < metadataLife
+	return m != nil && !d.outdated.Load() && time.Since(m.at) < metadataLife
 }
 
 // staleHints tells of a discovery that failed and left us with what was known before.
 func (d *discoverer) staleHints() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.problem == nil || d.known.Load() == nil {
+	if d.failing.err == nil || d.known.Load() == nil {
 		return nil
 	}
-	return []string{"the token endpoint is out of date: " + d.problem.Error()}
+	return []string{"the token endpoint may be out of date, as discovery failed: " + d.failing.err.Error()}
 }
 
-func (d *discoverer) discover(ctx context.Context, attempt int) (*discovered, error) {
-	m, err := d.get(ctx, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
+func (d *discoverer) discover(ctx, cause context.Context, attempt int) (*discovered, error) {
+	m, err := d.get(ctx, cause, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
 	if e := (*Error)(nil); errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 		missing := err
-		m, err = d.get(ctx, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
+		m, err = d.get(ctx, cause, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
 		if errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 			err = missing
 		}
@@ -138,14 +155,14 @@ func (d *discoverer) discover(ctx context.Context, attempt int) (*discovered, er
 }
 
 // get makes one discovery request and reads its answer with parse.
-func (d *discoverer) get(ctx context.Context, path, accept string, attempt int,
+func (d *discoverer) get(ctx, cause context.Context, path, accept string, attempt int,
 	parse func([]byte) (*Metadata, error)) (m *discovered, err error) {
 	r, err := http.NewRequest(http.MethodGet, d.base.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, asError(err, PhaseDiscover)
 	}
 	r.Header.Set("Accept", accept)
-	start := PhaseStart{Phase: PhaseDiscover, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
+	start := PhaseStart{Phase: PhaseDiscover, Cause: cause, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
 	err = d.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		resp, err := send(ctx, d.discovery, r, PhaseDiscover, metadataMost)
 		if err != nil {

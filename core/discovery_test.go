@@ -87,7 +87,7 @@ func TestDiscoveryFailures(t *testing.T) {
 		{"neither document", fault{Status: 404}, smartauth.Refused, 1, "not the base of a FHIR server"},
 		{"HTML", fault{Body: "<html>"}, smartauth.Refused, 1, "not a JSON object"},
 		{"500", fault{Status: 500}, smartauth.Temporary, 3, "500 Internal Server Error"},
-		{"no answer", fault{Hang: true}, smartauth.Temporary, 1, "deadline"},
+		{"no answer", fault{Hang: true}, smartauth.Temporary, 1, "no answer within 15s"},
 		{"redirect to another origin", elsewhere, smartauth.Refused, 1, "another origin"},
 		{"redirect in a circle", loop, smartauth.Refused, 6, "more than 5 times"},
 	} {

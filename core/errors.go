@@ -54,7 +54,7 @@ type Error struct {
 	Description string
 
 	// RetryAt is when the source will ask the server again; until then callers get this error at once. It is zero if nothing
-	// keeps it from asking, and in errors of New, Metadata and Assertion.
+	// keeps it from asking.
 	RetryAt time.Time
 
 	// Algorithm, KeyID, Audience and Issuer are what the refused assertion said, empty if none was sent.
@@ -63,10 +63,10 @@ type Error struct {
 	// Hints are likely causes and what to do about them, the likeliest first.
 	Hints []string
 
-	err     error         // what went wrong, if the response does not say so itself
-	again   bool          // may be tried again within the same acquisition
-	after   time.Duration // what the server's Retry-After asked for
-	reissue time.Duration // the server's clock minus the one the refused assertion was signed on; 0: not known or not off
+	err      error         // what went wrong, if the response does not say so itself
+	again    bool          // may be tried again within the same acquisition
+	after    time.Duration // what the server's Retry-After asked for
+	clockOff time.Duration // the server's clock minus the one the refused assertion was signed on; 0: not known or not off
 }
 
 // Error returns the whole story in one line, without secrets.

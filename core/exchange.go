@@ -83,8 +83,8 @@ func parseToken(body []byte, sent time.Time) (*Token, oauthError, error) {
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 		Scope       string          `json:"scope"`
 	}
-	if err := json.Unmarshal(body, &r); err != nil {
-		return nil, oauthError{}, errors.New("the token response is not a JSON object of the expected form")
+	if err := decodeLenient(body, &r); err != nil {
+		return nil, oauthError{}, err
 	}
 	if r.AccessToken == "" && r.Code != "" {
 		return nil, r.oauthError, nil

@@ -2,6 +2,8 @@ package smartauth
 
 import (
 	"errors"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,9 @@ func TestParseToken(t *testing.T) {
 		{"expires_in of a million years", `{"access_token":"t","token_type":"bearer","expires_in":1e300}`, 24 * time.Hour, false},
 		{"expires_in beyond a float", `{"access_token":"t","token_type":"bearer","expires_in":1e999}`, 24 * time.Hour, false},
 		{"token_type absent", `{"access_token":"t","expires_in":300}`, 300 * time.Second, false},
+		{"scope as a list", `{"access_token":"t","token_type":"bearer","expires_in":300,"scope":["a","b"]}`, 300 * time.Second, false},
+		{"error that is none", `{"access_token":"t","token_type":"bearer","expires_in":300,"error":false}`, 300 * time.Second, false},
+		{"access_token an object", `{"access_token":{},"token_type":"bearer"}`, 0, false},
 		{"further members", `{"access_token":"t","token_type":"bearer","patient":"x","expires_in":300}`, 300 * time.Second, false},
 		{"expires_in negative", `{"access_token":"t","token_type":"bearer","expires_in":-1}`, 0, false},
 		{"expires_in zero", `{"access_token":"t","token_type":"bearer","expires_in":0}`, 0, false},
@@ -84,6 +89,8 @@ func TestSanitize(t *testing.T) {
 		{"kept", "JWKS not reachable (kid a-1)", "JWKS not reachable (kid a-1)"},
 		{"a JWT", "bad token " + jwt + " sent", "bad token [removed] sent"},
 		{"a JWT without its signature", "bad " + jwt[:strings.LastIndex(jwt, ".")+1], "bad [removed]"},
+		{"host names", "no such host: auth-service.koppeltaal.headease.nl, eyeclinic-online.example-hospital.nl",
+			"no such host: auth-service.koppeltaal.headease.nl, eyeclinic-online.example-hospital.nl"},
 		{"a given secret", "you sent hunter2!", "you sent [removed]!"},
 		{"control characters and more than ASCII", "a\x1b[31m\r\nb\u202e é", "a [31m b"},
 		{"too long", strings.Repeat("x", 500), strings.Repeat("x", 256)},
@@ -115,5 +122,14 @@ func TestMetadataForgivesUnneededMembers(t *testing.T) {
 	}
 	if _, err := parseConfiguration([]byte(`{"token_endpoint":["https://auth.example.nl/token"]}`)); err == nil {
 		t.Error("a list was taken for the token endpoint")
+	}
+}
+
+// What the network says must be found below, also where a host's name has long parts.
+func TestNetworkErrorKeepsItsCause(t *testing.T) {
+	lookup := &net.DNSError{Err: "no such host", Name: "fhir-server.koppeltaal.headease.nl", IsNotFound: true}
+	err := error(networkError(&url.Error{Op: "Get", URL: "https://x/?secret", Err: &net.OpError{Op: "dial", Net: "tcp", Err: lookup}}))
+	if got := (*net.DNSError)(nil); !errors.As(err, &got) || !strings.Contains(err.Error(), lookup.Name) {
+		t.Errorf("error %v, want the *net.DNSError below", err)
 	}
 }

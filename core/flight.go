@@ -2,6 +2,7 @@ package smartauth
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
@@ -22,9 +23,10 @@ type flight struct {
 	started chan struct{}   // closed when the observer has seen it begin
 	ctx     context.Context // what the observer's PhaseStart returned; readable after started
 
-	done  chan struct{} // closed when token and err are final
-	token *Token
-	err   error
+	watchdog *time.Timer
+	done     chan struct{} // closed when token and err are final
+	token    *Token
+	err      *Error
 }
 
 // launch begins an acquisition. The caller holds s.mu, and there is no other flight.
@@ -41,9 +43,13 @@ func (s *Source) launch(cause context.Context, e *entry, background bool) *fligh
 		f.reason = ReasonExpired
 	}
 	s.flight = f
+	f.watchdog = time.AfterFunc(flightLimit+time.Second, func() { s.land(f, nil, errStuck) })
 	go s.fly(f)
 	return f
 }
+
+// errStuck is for what heeds no context and is called without one of our own: callers must not hang for it.
+var errStuck = errors.New("the acquisition is stuck, probably in an Observer that does not return")
 
 // fly runs the acquisition on a context of its own: nothing of the caller that happened to be first reaches it.
 func (s *Source) fly(f *flight) {
@@ -69,47 +75,45 @@ func (s *Source) fly(f *flight) {
 	})
 }
 
-// land makes the outcome known.
+// land makes the outcome known, once.
 func (s *Source) land(f *flight, token *Token, err error) {
-	now := time.Now()
+	ctx := context.Background()
+	select {
+	case <-f.started:
+		ctx = context.WithoutCancel(f.ctx)
+	default: // it ended before
+	}
 	s.mu.Lock()
+	if s.flight != f {
+		s.mu.Unlock()
+		return
+	}
+	f.watchdog.Stop()
 	s.flight = nil
-	was, is := s.failing.err, (*Error)(nil)
+	now, was := time.Now(), s.failing.err
 	if err == nil {
 		s.current.Store(newEntry(token, now))
-		s.failing = trouble{}
+		s.failing = cooldown{}
+		f.token = token
+		s.noteSuccess(ctx, was != nil, f.replaces, token)
 	} else {
 		own := *asError(err, PhaseAcquire) // the observer already holds the other, and may be reading it
-		is = &own
-		s.failing.add(is, now, f.awaited)
-		if is.Kind != Permanent {
-			s.spare(f.replaces)
+		f.err = &own
+		s.failing.add(f.err, now, f.awaited)
+		if f.err.Kind != Permanent {
+			s.keep(f.replaces)
 		}
-		err = is
+		s.noteFailure(ctx, was != nil, f.err)
 	}
 	s.mu.Unlock()
-	f.token, f.err = token, err
 	close(f.done)
-
-	ctx := context.Background()
-	if f.ctx != nil {
-		ctx = context.WithoutCancel(f.ctx)
-	}
-	switch {
-	case is != nil && was == nil:
-		s.notify.stateChanged(ctx, StateChange{State: StateFailing, Err: is})
-	case is == nil && was != nil:
-		s.notify.stateChanged(ctx, StateChange{State: StateRecovered})
-	}
-	if is == nil && token.scope == "" && (f.replaces == nil || f.replaces.token.scope != "") {
-		s.notify.stateChanged(ctx, StateChange{State: StateScopeMissing})
-	}
+	s.tell()
 }
 
 // wait returns what result does, within a phase of the waiter's own unless it set off the flight.
-func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func(context.Context) (*Token, error)) (*Token, error) {
+func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func() (*Token, error)) (*Token, error) {
 	if leader || s.notify.observer == nil {
-		return result(ctx)
+		return result()
 	}
 	select {
 	case <-f.started:
@@ -126,98 +130,9 @@ func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func(c
 	start := PhaseStart{Phase: PhaseAcquire, Reason: f.reason, Background: f.background, Shared: true, Cause: cause}
 	var token *Token
 	err := s.notify.within(ctx, start, func(_ context.Context, end *PhaseEnd) (err error) {
-		token, err = result(ctx)
+		token, err = result()
 		end.Token = token
 		return err
 	})
 	return token, err
-}
-
-// result returns what the flight ends with, or the error of a ctx that ends before.
-func (f *flight) result(ctx context.Context) (*Token, error) {
-	select {
-	case <-f.done:
-		return f.token, f.err
-	case <-ctx.Done():
-	}
-	select { // both at once: the work is done
-	case <-f.done:
-		return f.token, f.err
-	default:
-		return nil, waitError(ctx)
-	}
-}
-
-// trouble is what the last acquisitions failed with. The zero value means the last one succeeded.
-type trouble struct {
-	err          *Error
-	failures     int       // since the last success
-	awaited      int       // those of them that somebody waited for
-	retryAt      time.Time // no acquisition before
-	refreshAfter time.Time // no background refresh before
-}
-
-// Pauses after a failure: they double from first to most.
-var pauses = map[Kind]struct{ first, most time.Duration }{
-	Temporary: {250 * time.Millisecond, 2 * time.Second},
-	Refused:   {time.Second, 10 * time.Second},
-	Permanent: {time.Minute, time.Minute},
-}
-
-func (t *trouble) add(err *Error, now time.Time, awaited bool) {
-	t.err = err
-	if err.after > 0 { // the server's wish counts for everybody
-		t.retryAt = now.Add(err.after)
-	}
-	if awaited {
-		p := pauses[err.Kind]
-		if at := now.Add(doubled(p.first, t.awaited, p.most)); at.After(t.retryAt) {
-			t.retryAt = at
-		}
-		t.awaited++
-	}
-	t.refreshAfter = now.Add(doubled(time.Second, t.failures, 30*time.Second))
-	t.failures++
-	err.RetryAt = t.retryAt
-}
-
-// coolDown returns the error to give to callers now, nil if an acquisition may begin.
-func (t *trouble) coolDown(now time.Time) *Error {
-	if t.err != nil && now.Before(t.retryAt) {
-		return t.err
-	}
-	return nil
-}
-
-func (t *trouble) mayRefresh(now time.Time) bool {
-	return !now.Before(t.retryAt) && !now.Before(t.refreshAfter)
-}
-
-func doubled(first time.Duration, times int, most time.Duration) time.Duration {
-	return min(first<<min(times, 16), most)
-}
-
-// bucket bounds the renewals that a refusing FHIR server can cause.
-type bucket struct {
-	level float64
-	at    time.Time
-}
-
-const (
-	bucketSize = 3
-	bucketGain = 10 * time.Second // for one more
-)
-
-func newBucket() bucket { return bucket{level: bucketSize} }
-
-func (b *bucket) take(now time.Time) bool {
-	if !b.at.IsZero() {
-		b.level = min(bucketSize, b.level+now.Sub(b.at).Seconds()/bucketGain.Seconds())
-	}
-	b.at = now
-	if b.level < 1 {
-		return false
-	}
-	b.level--
-	return true
 }

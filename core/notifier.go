@@ -14,11 +14,11 @@ type notifier struct {
 	rejection RejectionObserver
 	skip      SkipObserver
 	state     StateObserver
-	complain  *sync.Once
+	reported  *sync.Once
 }
 
 func newNotifier(o Observer) notifier {
-	n := notifier{observer: o, complain: new(sync.Once)}
+	n := notifier{observer: o, reported: new(sync.Once)}
 	n.rejection, _ = o.(RejectionObserver)
 	n.skip, _ = o.(SkipObserver)
 	n.state, _ = o.(StateObserver)
@@ -52,12 +52,24 @@ func (n notifier) stateChanged(ctx context.Context, c StateChange) {
 	}
 }
 
+func (n notifier) rejected(ctx context.Context, r Rejection) {
+	if n.rejection != nil {
+		n.guard(func() { n.rejection.Rejected(ctx, r) })
+	}
+}
+
+func (n notifier) bearerSkipped(ctx context.Context, s BearerSkipped) {
+	if n.skip != nil {
+		n.guard(func() { n.skip.BearerSkipped(ctx, s) })
+	}
+}
+
 // guard keeps a panicking observer from breaking authentication. It is reported once: what it would have recorded is gone,
 // and so may be the reason that nobody sees it.
 func (n notifier) guard(call func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.complain.Do(func() { slog.Error(panicError("smartauth.Observer", p).Error()) })
+			n.reported.Do(func() { slog.Error(panicError("smartauth.Observer", p).Error()) })
 		}
 	}()
 	call()
@@ -113,17 +125,5 @@ func (m multiObserver) BearerSkipped(ctx context.Context, s BearerSkipped) {
 func (m multiObserver) StateChanged(ctx context.Context, c StateChange) {
 	for _, n := range slices.Backward(m) {
 		n.stateChanged(ctx, c)
-	}
-}
-
-func (n notifier) rejected(ctx context.Context, r Rejection) {
-	if n.rejection != nil {
-		n.guard(func() { n.rejection.Rejected(ctx, r) })
-	}
-}
-
-func (n notifier) bearerSkipped(ctx context.Context, s BearerSkipped) {
-	if n.skip != nil {
-		n.guard(func() { n.skip.BearerSkipped(ctx, s) })
 	}
 }

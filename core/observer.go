@@ -8,7 +8,7 @@ import (
 
 // An Observer sees the phases of every acquisition; nothing is called for a token that is served from the cache. Its methods
 // may be called from several goroutines at once and should be quick: callers wait for them. A panic in an Observer is
-// swallowed, and written once to the standard logger.
+// swallowed, and written once to package slog's default logger.
 //
 // An Observer that also implements [RejectionObserver], [SkipObserver] or [StateObserver] is told of those events too.
 type Observer interface {
@@ -58,10 +58,11 @@ type PhaseStart struct {
 
 	// Cause is, for an acquisition, the context of the call that set it off; the acquisition runs on a context of its own,
 	// without that one's values, deadline or cancellation. For a Shared phase it is the context that the acquisition's own
-	// PhaseStart returned. It is nil for the other phases.
+	// PhaseStart returned. For a discover phase outside of any acquisition it is the context of the call that set it off. It is
+	// nil for the other phases.
 	Cause context.Context
 
-	// Attempt counts the repeats of the phase within its acquisition, from 0.
+	// Attempt counts how often the phase was gone through before in its acquisition, without leading to a token.
 	Attempt int
 
 	// Method, URL (without its query) and Header describe the HTTP request of a discover or exchange phase. Header may
@@ -142,6 +143,7 @@ const (
 	StateFailing      State = "failing"       // the last acquisition failed; Err tells why
 	StateRecovered    State = "recovered"     // an acquisition succeeded after failures
 	StateClockOff     State = "clock_off"     // assertions are now signed on the authorization server's clock; Offset tells the difference
+	StateClockRight   State = "clock_right"   // and again on the local one
 	StateScopeMissing State = "scope_missing" // the server granted a token and named no scope
 )
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -250,6 +251,35 @@ func TestObserversErrorIsNotTheCallers(t *testing.T) {
 			if errors.As(e.Err, &observed) && (observed == callers || !observed.RetryAt.IsZero()) {
 				t.Errorf("phase %s: its error was changed after it", e.Phase)
 			}
+		}
+	})
+}
+
+// slowToHear takes a second over bad news.
+type slowToHear struct{ recorder }
+
+func (o *slowToHear) StateChanged(ctx context.Context, c smartauth.StateChange) {
+	if c.State == smartauth.StateFailing {
+		time.Sleep(time.Second)
+	}
+	o.recorder.StateChanged(ctx, c)
+}
+
+func TestStatesAreToldInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &slowToHear{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 3, Status: 503})
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		time.Sleep(300 * time.Millisecond)
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if want := []smartauth.State{smartauth.StateFailing, smartauth.StateRecovered}; !slices.Equal(o.states(), want) {
+			t.Errorf("told %v, want %v", o.states(), want)
 		}
 	})
 }

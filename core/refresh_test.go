@@ -1,6 +1,8 @@
 package smartauth_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -163,6 +165,30 @@ func TestExpiryCountsFromTheRequest(t *testing.T) {
 		}
 		if life := token.Expiry().Sub(begin); life != 300*time.Second {
 			t.Errorf("lives %v from the request, want 300 s", life)
+		}
+	})
+}
+
+// A context that has ended is no reason to withhold what needs no waiting.
+func TestEndedContextGetsTheTokenAtHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, src := sandbox(t, nil)
+		token, err := src.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, after := range []time.Duration{0, 290 * time.Second} { // fresh, and near its end
+			time.Sleep(after)
+			if got, err := src.Token(ended); got != token || err != nil {
+				t.Errorf("after %v: %v, %v, want the token", after, got, err)
+			}
+		}
+		synctest.Wait()
+		time.Sleep(301 * time.Second)
+		if got, err := src.Token(ended); got != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("expired: %v, %v, want the context's error", got, err)
 		}
 	})
 }

@@ -41,16 +41,26 @@ func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
 			e.Hints = []string{s.scopeHint()}
 		}
 	case resp.refused():
-		if date := resp.date(); !date.IsZero() {
-			if off := date.Sub(a.clock); off.Abs() >= clockTolerance && off.Abs() <= clockFarthest {
-				e.reissue = off
-			}
-		}
-		e.Hints = s.refusalHints(resp.status, a, e.reissue)
+		e.clockOff = clockOff(resp, a)
+		e.Hints = s.refusalHints(resp.status, a, e.clockOff)
 	default:
 		e.Hints = []string{"this is not a token endpoint: check Config.BaseURL, or pin the right URL with Config.TokenURL"}
 	}
 	return e
+}
+
+// clockOff returns how far the server's clock is from the one that a was signed on, 0 if it is not, or not known to be. The
+// server may have looked at its clock any time between then and its answer; a refusal can be slow, as when it could not read
+// the client's JWKS. What is certain only is the answer's end, and a time too early does less harm than one in the future.
+func clockOff(resp *reply, a *assertion) time.Duration {
+	date := resp.date()
+	received := a.clock.Add(resp.at.Sub(a.at))
+	off := date.Sub(received)
+	if date.IsZero() || off.Abs() > clockFarthest ||
+		!date.Before(a.clock.Add(-clockTolerance)) && !date.After(received.Add(clockTolerance)) {
+		return 0
+	}
+	return off
 }
 
 // refused tells whether the status is one that a client authentication is refused with, by RFC 6749 section 5.2 and by the

@@ -41,17 +41,28 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	marks := authctx.From(ctx)
 	marks.TokenRequest = true
 	r = r.WithContext(authctx.With(ctx, marks))
-	failed := func(err error) error {
-		e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), err: newNetworkError(err)}
-		e.again = !timedOut(err) // the server may still be at work on it
-		if errors.Is(err, errForeignRedirect) || errors.Is(err, errTooManyRedirects) || errors.Is(err, errTooLarge) {
-			e.Kind, e.again = Refused, false
-		}
-		return e
+	began := time.Now()
+	resp, err := bounded(ctx, "HTTP client", func() (*reply, error) { return receive(client, r, most) })
+	if err == nil {
+		return resp, nil
 	}
+	e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), again: true}
+	clean := networkError(err)
+	e.err = clean
+	switch {
+	case timedOut(err):
+		e.again = false // the server may still be at work on it
+		clean.text = fmt.Sprintf("no answer within %v", time.Since(began).Round(100*time.Millisecond))
+	case errors.Is(err, errForeignRedirect), errors.Is(err, errTooManyRedirects), errors.Is(err, errTooLarge):
+		e.Kind, e.again = Refused, false
+	}
+	return nil, e
+}
+
+func receive(client *http.Client, r *http.Request, most int64) (*reply, error) {
 	resp, err := client.Do(r)
 	if err != nil {
-		return nil, failed(err)
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
@@ -59,7 +70,7 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 		err = fmt.Errorf("%w: %d bytes", errTooLarge, most)
 	}
 	if err != nil {
-		return nil, failed(err)
+		return nil, err
 	}
 	return &reply{status: resp.StatusCode, header: resp.Header, body: body, at: time.Now()}, nil
 }

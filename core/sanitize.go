@@ -11,7 +11,8 @@ import (
 )
 
 var (
-	jwtShaped = regexp.MustCompile(`[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(\.[A-Za-z0-9_-]*)?`)
+	// By the beginning, which is that of a JSON object in base64url; host names have parts as long.
+	jwtShaped = regexp.MustCompile(`ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)?`)
 	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*("|$)`)
 )
 
@@ -34,9 +35,8 @@ func sanitize(text string, most int, secrets ...string) string {
 	return text[:min(len(text), most)]
 }
 
-// networkError is the error of an HTTP client, without the URL (whose query may be secret) and without the quotations of
-// what the server sent that net/http puts into some of its messages.
-type networkError struct {
+// cleanError is an error whose text may be shown.
+type cleanError struct {
 	text string
 	err  error // nil if it says more than text and is none of causes
 }
@@ -44,11 +44,8 @@ type networkError struct {
 // causes are errors that callers ask for, and that say nothing of a server's answer.
 var causes = []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF, errForeignRedirect, errTooManyRedirects}
 
-func newNetworkError(err error) *networkError {
-	if ue := (*url.Error)(nil); errors.As(err, &ue) {
-		err = ue.Err
-	}
-	e := &networkError{text: sanitize(quoted.ReplaceAllString(err.Error(), "..."), 256), err: err}
+func cleaned(err error, text string) *cleanError {
+	e := &cleanError{text: text, err: err}
 	if e.text != err.Error() {
 		e.err = nil
 		if i := slices.IndexFunc(causes, func(c error) bool { return errors.Is(err, c) }); i >= 0 {
@@ -58,5 +55,14 @@ func newNetworkError(err error) *networkError {
 	return e
 }
 
-func (e *networkError) Error() string { return e.text }
-func (e *networkError) Unwrap() error { return e.err }
+// networkError cleans the error of an HTTP client of the URL, whose query may be secret, and of the quotations of what the
+// server sent that net/http puts into some of its messages.
+func networkError(err error) *cleanError {
+	if ue := (*url.Error)(nil); errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return cleaned(err, sanitize(quoted.ReplaceAllString(err.Error(), "..."), 256))
+}
+
+func (e *cleanError) Error() string { return e.text }
+func (e *cleanError) Unwrap() error { return e.err }

@@ -23,10 +23,13 @@ type Source struct {
 	discoverer *discoverer
 	clock      clock
 
-	mu      sync.Mutex // never held across a network call or an observer's
-	flight  *flight    // the acquisition under way, nil if none
-	failing trouble
-	renewal bucket
+	mu         sync.Mutex // never held across a network call or an observer's
+	flight     *flight    // the acquisition under way, nil if none
+	failing    cooldown
+	renewal    bucket
+	changes    []stateChange // not yet told
+	telling    bool
+	toldOffset time.Duration // of the clock
 }
 
 // New returns a Source for c, or an [*Error] that lists everything that is wrong with c. It makes no network call.
@@ -49,7 +52,7 @@ type entry struct {
 	token     *Token
 	refreshAt time.Time // from here on a background refresh is due
 	suspect   bool      // a server refused the token; callers wait for its successor
-	spared    bool      // and no successor was to be had, or not soon: callers go on with it
+	kept      bool      // a suspect that callers go on with, as no successor was to be had, or not soon
 }
 
 func newEntry(t *Token, now time.Time) *entry {
@@ -65,7 +68,7 @@ func (e *entry) alive() bool { return e != nil && time.Until(e.token.expiry) > 0
 // Token returns the current token. While it is fresh that costs no lock, no allocation and no observer call. When it is
 // near its end it is returned still, and a refresh begins in the background. When there is none, Token waits for the one
 // acquisition that serves everybody, until ctx ends; ctx has no other influence on it. Errors are [*Error], but for that of
-// a ctx that ended, which wraps context.Cause(ctx).
+// a ctx that ended while there was something to wait for, which wraps context.Cause(ctx).
 func (s *Source) Token(ctx context.Context) (*Token, error) {
 	if e := s.current.Load(); e.fresh() {
 		return e.token, nil
@@ -79,7 +82,7 @@ func (s *Source) Token(ctx context.Context) (*Token, error) {
 func (s *Source) Invalidate(t *Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.current.Load(); e != nil && e.token == t && !e.suspect && s.renewal.take(time.Now()) {
+	if e := s.current.Load(); e != nil && e.token == t && e.alive() && !e.suspect && s.renewal.take(time.Now()) {
 		s.current.Store(&entry{token: t, suspect: true})
 	}
 }
@@ -96,15 +99,17 @@ func (s *Source) Metadata(ctx context.Context) (*Metadata, error) {
 	return d.clone(), nil
 }
 
-func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, error) {
+// tokenEndpoint returns where to post to, and the algorithms that the server says it accepts: nil if it says nothing or was not
+// asked.
+func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, []string, error) {
 	if s.cfg.token != nil {
-		return s.cfg.token, nil
+		return s.cfg.token, nil, nil
 	}
 	d, err := s.discoverer.metadata(ctx, attempt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.token, nil
+	return d.token, d.TokenEndpointAuthSigningAlgs, nil
 }
 
 // Rejected passes an adapter's report on to the [Observer].
@@ -117,9 +122,6 @@ var errReentrant = errors.New("Token was called from within its own acquisition:
 
 // acquireOrWait is Token without a fresh token at hand.
 func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
-	if ctx.Err() != nil {
-		return nil, waitError(ctx)
-	}
 	marks := authctx.From(ctx)
 	if marks.Acquirer == s {
 		return nil, &Error{Phase: PhaseAcquire, Kind: Permanent, err: errReentrant}
@@ -133,12 +135,15 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	case e.fresh():
 		s.mu.Unlock()
 		return e.token, nil
-	case e.alive() && !refused && (!e.suspect || e.spared):
+	case e.alive() && !refused && (!e.suspect || e.kept):
 		if s.flight == nil && s.failing.mayRefresh(now) {
 			s.launch(ctx, e, true)
 		}
 		s.mu.Unlock()
 		return e.token, nil
+	case ctx.Err() != nil:
+		s.mu.Unlock()
+		return nil, waitError(ctx)
 	}
 	f, leader := s.flight, false
 	if f == nil {
@@ -150,29 +155,47 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	}
 	f.awaited = true
 	s.mu.Unlock()
-
-	return s.wait(ctx, f, leader, func(ctx context.Context) (*Token, error) {
-		if refused || !e.alive() {
-			return f.result(ctx)
-		}
-		soon, cancel := context.WithDeadlineCause(ctx, f.began.Add(suspectPatience), errNotSoon)
-		defer cancel()
-		t, err := f.result(soon)
-		switch failed := (*Error)(nil); {
-		case errors.As(err, &failed):
-			return s.settle(e, refused, failed)
-		case errors.Is(err, errNotSoon) && ctx.Err() == nil && e.alive():
-			s.spare(e)
-			return e.token, nil
-		}
-		return t, err
-	})
+	return s.wait(ctx, f, leader, func() (*Token, error) { return s.outcome(ctx, f, e, refused) })
 }
 
 // suspectPatience is how long callers wait for the successor of a token that a server refused to somebody else.
 const suspectPatience = 2 * time.Second
 
-var errNotSoon = errors.New("no other token within 2 s")
+// outcome returns what f ends with, or what there is instead for a caller who came with e as the current token.
+func (s *Source) outcome(ctx context.Context, f *flight, e *entry, refused bool) (*Token, error) {
+	var notSoon <-chan time.Time
+	if e.alive() && !refused {
+		t := time.NewTimer(time.Until(f.began.Add(suspectPatience)))
+		defer t.Stop()
+		notSoon = t.C
+	}
+	for {
+		select {
+		case <-f.done:
+			return s.landed(f, e, refused)
+		case <-ctx.Done():
+			select {
+			case <-f.done: // both at once: the work is done
+				return s.landed(f, e, refused)
+			default:
+				return nil, waitError(ctx)
+			}
+		case <-notSoon:
+			if e.alive() {
+				s.keep(e)
+				return e.token, nil
+			}
+			notSoon = nil
+		}
+	}
+}
+
+func (s *Source) landed(f *flight, e *entry, refused bool) (*Token, error) {
+	if f.err != nil {
+		return s.settle(e, refused, f.err)
+	}
+	return f.token, nil
+}
 
 // settle answers a caller for whom no new token was to be had: with the suspect while it lives, unless it was this caller
 // that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
@@ -183,12 +206,12 @@ func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
 	return nil, err
 }
 
-// spare lets callers go on with e at once from now on, if it is a suspect and still the current one.
-func (s *Source) spare(e *entry) {
-	if e != nil && e.suspect && !e.spared {
-		spared := *e
-		spared.spared = true
-		s.current.CompareAndSwap(e, &spared)
+// keep lets callers go on with e at once from now on, if it is a suspect and still the current one.
+func (s *Source) keep(e *entry) {
+	if e != nil && e.suspect && !e.kept {
+		kept := *e
+		kept.kept = true
+		s.current.CompareAndSwap(e, &kept)
 	}
 }
 

@@ -1,6 +1,9 @@
 package smartauth_test
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +172,80 @@ func TestRefusedCallerGetsTheReason(t *testing.T) {
 			if got, err := src.Token(t.Context()); err != nil || got != first {
 				t.Errorf("another caller got %v, %v", got, err)
 			}
+		}
+	})
+}
+
+// A token that expires while its successor is awaited is nothing to fall back on any more.
+func TestSuspectExpiresWhileItsSuccessorIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandboxWith(t, smarttest.Options{InMemory: true, TokenLifetime: 5 * time.Second}, nil)
+		token, err := src.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3500 * time.Millisecond)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Delay: 4 * time.Second})
+		src.Invalidate(token)
+		begin := time.Now()
+		if next, err := src.Token(t.Context()); err != nil || next == token || time.Since(begin) != 4*time.Second {
+			t.Errorf("%v, %v after %v, want another token after 4 s", next, err, time.Since(begin))
+		}
+	})
+}
+
+// errgroup cancels with what failed elsewhere, and that may be an error of ours.
+func TestCauseOfTheCallerIsNotTheOutcome(t *testing.T) {
+	for _, kind := range []smartauth.Kind{smartauth.Temporary, smartauth.Permanent} {
+		synctest.Test(t, func(t *testing.T) {
+			srv, src := sandbox(t, nil)
+			token, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			src.Invalidate(token)
+			srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Delay: 5 * time.Second})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(&smartauth.Error{Kind: kind}) })
+			if got, err := src.Token(ctx); got != nil || !errors.Is(err, context.Canceled) {
+				t.Errorf("%v: %v, %v, want the error of a context that ended", kind, got, err)
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+// A 401 to a token that has expired meanwhile says nothing about the server's honesty.
+func TestInvalidatingAnExpiredTokenCostsNoRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		_, src := sandboxWith(t, smarttest.Options{InMemory: true, TokenLifetime: 2 * time.Second},
+			func(c *smartauth.Config) { c.Observer = o })
+		for range 4 {
+			token, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2500 * time.Millisecond)
+			src.Invalidate(token)
+		}
+		revoked, err := src.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.Invalidate(revoked)
+		if next, err := src.Token(t.Context()); err != nil || next == revoked {
+			t.Errorf("%v, %v, want another token", next, err)
+		}
+		var reasons []smartauth.Reason
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire {
+				reasons = append(reasons, s.Reason)
+			}
+		}
+		expired := smartauth.ReasonExpired
+		if want := []smartauth.Reason{smartauth.ReasonInitial, expired, expired, expired, expired, smartauth.ReasonRejected}; !slices.Equal(reasons, want) {
+			t.Errorf("acquired for %v, want %v", reasons, want)
 		}
 	})
 }

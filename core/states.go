@@ -1,0 +1,61 @@
+package smartauth
+
+import "context"
+
+// stateChange is one to be told, in the context of the acquisition that brought it.
+type stateChange struct {
+	ctx context.Context
+	StateChange
+}
+
+// noteSuccess and noteFailure note what has changed by an acquisition. The caller holds s.mu.
+func (s *Source) noteSuccess(ctx context.Context, failedBefore bool, replaced *entry, t *Token) {
+	if offset := s.clock.offset(); offset != s.toldOffset {
+		s.toldOffset = offset
+		if offset == 0 {
+			s.note(ctx, StateChange{State: StateClockRight})
+		} else {
+			s.note(ctx, StateChange{State: StateClockOff, Offset: offset})
+		}
+	}
+	if failedBefore {
+		s.note(ctx, StateChange{State: StateRecovered})
+	}
+	if t.scope == "" && (replaced == nil || replaced.token.scope != "") {
+		s.note(ctx, StateChange{State: StateScopeMissing})
+	}
+}
+
+func (s *Source) noteFailure(ctx context.Context, failedBefore bool, err *Error) {
+	if !failedBefore {
+		s.note(ctx, StateChange{State: StateFailing, Err: err})
+	}
+}
+
+func (s *Source) note(ctx context.Context, c StateChange) {
+	if s.notify.state != nil {
+		s.changes = append(s.changes, stateChange{ctx, c})
+	}
+}
+
+// tell tells the observer what was noted, in that order. What another acquisition notes meanwhile is told by whoever is at it.
+func (s *Source) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.telling {
+		return
+	}
+	s.telling = true
+	defer func() { s.telling = false }()
+	for len(s.changes) > 0 {
+		c := s.changes[0]
+		s.changes = s.changes[1:]
+		s.tellOne(c)
+	}
+}
+
+func (s *Source) tellOne(c stateChange) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	s.notify.stateChanged(c.ctx, c.StateChange)
+}
