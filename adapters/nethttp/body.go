@@ -14,21 +14,20 @@ import (
 // copyMost is how much of a body without GetBody is kept to send it again.
 const copyMost = 1 << 20
 
-// bodyAgain returns the body of r to send it once more, nil if it has none, and whether that is possible. resp is the answer
-// to the request before, which stays readable.
-func bodyAgain(r *http.Request, copied *bodyCopy, resp *http.Response) (io.ReadCloser, bool) {
+// repeatable returns what makes the body of r once more, nil if nothing can. resp is the answer to the request before, which
+// stays readable.
+func repeatable(r *http.Request, copied *bodyCopy, resp *http.Response) func() (io.ReadCloser, error) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
-		return r.Body, true
+		return func() (io.ReadCloser, error) { return r.Body, nil }
 	case r.GetBody != nil:
-		body, err := r.GetBody()
-		return body, err == nil
+		return r.GetBody
 	case copied != nil && keep(resp):
-		content, ok := copied.all(r.Context())
-		return io.NopCloser(bytes.NewReader(content)), ok
-	default:
-		return nil, false
+		if content, ok := copied.all(r.Context()); ok {
+			return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+		}
 	}
+	return nil
 }
 
 // keep reads resp into memory and reports whether it is small enough for that. To take the request's body from a transport
@@ -112,7 +111,7 @@ func (b *bodyCopy) release() {
 func (b *bodyCopy) closeSource() { b.sourceClose.Do(func() { _ = b.source.Close() }) }
 
 // all takes the source from the transport, reads the rest of it and returns everything from its beginning; false if that is
-// too long, fails or takes too long, or ctx ends before. It may be called again.
+// too long, fails or takes too long, or ctx ends before.
 func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
 	done := make(chan struct{})
 	go func() { // a Read knows no context

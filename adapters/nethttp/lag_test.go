@@ -189,9 +189,6 @@ func TestCallerLeavesDuringTheWait(t *testing.T) {
 			time.AfterFunc(500*time.Millisecond, func() { cancel(because) })
 			return ctx, func() { cancel(nil) }
 		}, because},
-		"deadline": {func(ctx context.Context) (context.Context, func()) {
-			return context.WithTimeout(ctx, 500*time.Millisecond)
-		}, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inMemory(t, func(t *testing.T, s *sandbox) {
@@ -226,4 +223,24 @@ func TestCallerLeavesDuringTheWait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The 401 is better than an error that says nothing.
+func TestNoWaitBeyondTheDeadline(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		token, err := s.src.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Fail(smarttest.FHIR, refusal(0, token.IssuedDate().Add(-2*time.Second)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if status, body := s.get(t, ctx, s.BaseURL()+"/Patient"); status != http.StatusUnauthorized || body != "Unauthorized" || time.Since(begin) != 0 {
+			t.Errorf("%d %q after %v, want the server's 401 at once", status, body, time.Since(begin))
+		}
+		if again, err := s.src.Token(t.Context()); err != nil || again != token {
+			t.Errorf("the next caller's token: %v, %v, want the same", again, err)
+		}
+	})
 }

@@ -30,17 +30,27 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 		}
 	}()
 
+	bodyAgain := repeatable(r, copied, resp)
 	for {
-		next := token
-		if lag := clockLag(resp, token); lag > 0 && done.waitedFor.Swap(token) != token {
+		next, lag := token, clockLag(resp, token)
+		switch {
+		case bodyAgain == nil:
+			if lag == 0 {
+				t.Source.Invalidate(token) // for the next request
+			}
+			return resp, nil
+		case lag > 0 && done.waitedFor.Swap(token) != token:
+			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= lag {
+				return resp, nil
+			}
 			if err := sleep(ctx, lag); err != nil {
 				discard(resp)
 				return nil, err
 			}
 			report.Waited += lag
-		} else if done.renewed.Load() {
+		case done.renewed.Load():
 			return resp, nil
-		} else {
+		default:
 			t.Source.Invalidate(token)
 			if next, err = t.Source.Token(withRefused(ctx, token)); err != nil {
 				discard(resp)
@@ -52,8 +62,8 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 			}
 			done.renewed.Store(true)
 		}
-		body, ok := bodyAgain(r, copied, resp)
-		if !ok {
+		body, err := bodyAgain()
+		if err != nil {
 			return resp, nil
 		}
 		discard(resp)

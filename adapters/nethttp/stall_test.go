@@ -233,3 +233,44 @@ func TestStalledRejectionOfAnOpaqueBody(t *testing.T) {
 		}
 	})
 }
+
+// A request that cannot be sent again has no use for a new token, and gets its 401 at once.
+func TestUnrepeatableRequestDoesNotWait(t *testing.T) {
+	for name, lag := range map[string]time.Duration{"revoked": 0, "lagging clock": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, s *sandbox) {
+				s.SetClockOffset(smarttest.FHIRServer, -lag)
+				token, err := s.src.Token(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if lag == 0 {
+					s.RevokeAll()
+				}
+				s.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Hang: true})
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.BaseURL()+"/Patient",
+					struct{ io.Reader }{bytes.NewReader(bytes.Repeat([]byte(" "), 2*copyMost))})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.ContentLength = 2 * copyMost
+				begin := time.Now()
+				resp, err := s.client.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusUnauthorized || string(text) != "Unauthorized" || err != nil || time.Since(begin) != 0 {
+					t.Errorf("%d %q, %v after %v, want the server's 401 at once", resp.StatusCode, text, err, time.Since(begin))
+				}
+				s.Clear()
+				time.Sleep(4 * time.Second)
+				next, err := s.src.Token(t.Context())
+				if err != nil || (next == token) != (lag > 0) {
+					t.Errorf("the next token: %v, %v, want another one only if this one is bad", next, err)
+				}
+			})
+		})
+	}
+}
