@@ -21,6 +21,7 @@ func RunAdapterSuite(t *testing.T, attach func(src smartauth.TokenSource, base *
 	measured := &stack{}
 	run := func(t *testing.T, test func(*testing.T, *fixture)) {
 		synctest.Test(t, func(t *testing.T) {
+			t.Cleanup(func() { time.Sleep(time.Minute) }) // an acquisition ends in its own time
 			srv := New(t, Options{InMemory: true})
 			src, err := smartauth.New(srv.NewClient(ClientOptions{}))
 			if err != nil {
