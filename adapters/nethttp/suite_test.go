@@ -12,12 +12,6 @@ import (
 func TestAdapterSuite(t *testing.T) {
 	smarttest.RunAdapterSuite(t, func(src smartauth.TokenSource, base *http.Client) smarttest.Doer {
 		client := smarthttp.NewClient(src, base)
-		return func(c smarttest.Call) (*http.Response, error) {
-			r, err := c.Request()
-			if err != nil {
-				return nil, err
-			}
-			return c.Repeat(func() (*http.Response, error) { return client.Do(r) })
-		}
+		return func(c smarttest.Call) (*http.Response, error) { return c.Send(client.Do) }
 	})
 }

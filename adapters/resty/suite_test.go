@@ -26,7 +26,12 @@ func TestAdapterSuite(t *testing.T) {
 				if err := smartresty.Attach(client, src); err != nil {
 					t.Fatal(err)
 				}
-				return func(c smarttest.Call) (*http.Response, error) { return do(client.R(), c) }
+				return func(c smarttest.Call) (*http.Response, error) {
+					if retries > 0 {
+						c.CannotStop() // the condition above is the user's
+					}
+					return do(client.R(), c)
+				}
 			})
 		})
 	}

@@ -37,28 +37,24 @@ func TestAdapterSuite(t *testing.T) {
 	t.Run("StandardClient", func(t *testing.T) {
 		smarttest.RunAdapterSuite(t, func(src smartauth.TokenSource, base *http.Client) smarttest.Doer {
 			client := attach(t, src, base).StandardClient()
-			return func(c smarttest.Call) (*http.Response, error) {
-				r, err := c.Request()
-				if err != nil {
-					return nil, err
-				}
-				return c.Repeat(func() (*http.Response, error) { return client.Do(r) })
-			}
+			return func(c smarttest.Call) (*http.Response, error) { return c.Send(client.Do) }
 		})
 	})
 }
 
 // request expresses c in retryablehttp's terms, which keeps every body.
 func request(c smarttest.Call) (*retryablehttp.Request, error) {
-	r, err := c.Request()
+	body, contentType, err := c.Reader()
 	if err != nil {
 		return nil, err
 	}
-	body := r.Body
-	r.Body, r.GetBody = nil, nil
-	retryable, err := retryablehttp.FromRequest(r)
-	if err == nil && body != nil {
-		err = retryable.SetBody(body)
+	r, err := retryablehttp.NewRequestWithContext(c.Context, c.Method, c.URL, body)
+	if err != nil {
+		return nil, err
 	}
-	return retryable, err
+	r.Header = c.Header
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	return r, nil
 }

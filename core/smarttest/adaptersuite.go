@@ -1,15 +1,12 @@
 package smarttest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"net/url"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,136 +14,102 @@ import (
 	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
-// A Call is a request of [RunAdapterSuite], for an adapter's [Doer] to express in the terms of its HTTP stack.
-type Call struct {
-	Context context.Context
-	Method  string
-	URL     string
-	Header  http.Header
-
-	// Body is nil, a []byte, a string, a [JSON], a url.Values for a form, a [Multipart], or an io.Reader that is to be
-	// handed to the stack as it is.
-	Body any
-
-	// Stream says that the response must not be read before Do returns.
-	Stream bool
-
-	// Times is how often the stack's one request object is to be sent, 0 meaning once: see Repeat.
-	Times int
-}
-
-// JSON is a body that the stack is to encode.
-type JSON struct{ Value any }
-
-// Multipart is a multipart/form-data body of one field and one file.
-type Multipart struct{ Field, File string }
-
-// A Doer sends a Call with the HTTP stack under test and returns the response with a body that can be read. The stack's
-// retries after errors and 5xx are to be on, if it has any, and its shortest wait between them an hour.
-type Doer func(Call) (*http.Response, error)
-
-// Reader returns the body of c as net/http wants it, with its content type, for stacks without encoders of their own.
-func (c Call) Reader() (body io.Reader, contentType string, err error) {
-	switch b := c.Body.(type) {
-	case nil:
-		return nil, "", nil
-	case []byte:
-		return bytes.NewReader(b), "", nil
-	case string:
-		return strings.NewReader(b), "", nil
-	case JSON:
-		encoded, err := json.Marshal(b.Value)
-		return bytes.NewReader(encoded), "application/fhir+json", err
-	case url.Values:
-		return strings.NewReader(b.Encode()), "application/x-www-form-urlencoded", nil
-	case Multipart:
-		var form bytes.Buffer
-		w := multipart.NewWriter(&form)
-		err := w.WriteField("field", b.Field)
-		if err == nil {
-			var part io.Writer
-			if part, err = w.CreateFormFile("file", "file.txt"); err == nil {
-				_, err = io.WriteString(part, b.File)
-			}
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		return &form, w.FormDataContentType(), err
-	case io.Reader:
-		return b, "", nil
-	default:
-		return nil, "", fmt.Errorf("smarttest: unknown kind of body %T", b)
-	}
-}
-
-// Request returns c as a request of net/http, for stacks that take one.
-func (c Call) Request() (*http.Request, error) {
-	body, contentType, err := c.Reader()
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.NewRequestWithContext(c.Context, c.Method, c.URL, body)
-	if err != nil {
-		return nil, err
-	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
-	for name, values := range c.Header {
-		r.Header[name] = values
-	}
-	return r, nil
-}
-
-// Repeat calls send Times times and returns what it returns at last, or its first error. It reads and closes the responses
-// before.
-func (c Call) Repeat(send func() (*http.Response, error)) (*http.Response, error) {
-	for range c.Times - 1 {
-		resp, err := send()
-		if err != nil {
-			return nil, err
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-	}
-	return send()
-}
-
 // RunAdapterSuite tells whether an adapter keeps what all adapters promise. attach returns a Doer for the adapter's HTTP
 // stack over base, authenticated by src; it is called anew for each test. The tests run over in-memory connections on
-// synctest's clock, so that an hour's wait shows and costs nothing.
+// synctest's clock, so that an hour's wait costs nothing and every wait shows: a 401 is to be healed in no time at all.
 func RunAdapterSuite(t *testing.T, attach func(src smartauth.TokenSource, base *http.Client) Doer) {
-	for _, group := range []map[string]func(*testing.T, *fixture){healing, restraint, failing} {
-		for name, test := range group {
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					srv := New(t, Options{InMemory: true})
-					src, err := smartauth.New(srv.NewClient(ClientOptions{}))
-					if err != nil {
-						t.Fatal(err)
-					}
-					base := srv.Client()
-					test(t, &fixture{Server: srv, src: src, do: attach(src, base)})
-				})
-			})
+	measured := &stack{}
+	run := func(t *testing.T, test func(*testing.T, *fixture)) {
+		synctest.Test(t, func(t *testing.T) {
+			t.Cleanup(func() { time.Sleep(time.Minute) }) // an acquisition ends in its own time
+			srv := New(t, Options{InMemory: true})
+			src, err := smartauth.New(srv.NewClient(ClientOptions{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, &fixture{Server: srv, src: src, do: attach(src, srv.Client()), stack: measured})
+		})
+	}
+	run(t, measure)
+	for _, group := range [][]adapterTest{healing, bodies(), crowds, restraint, repeating, origins, failing} {
+		for _, test := range group {
+			t.Run(test.name, func(t *testing.T) { run(t, test.run) })
 		}
 	}
+}
+
+type adapterTest struct {
+	name string
+	run  func(*testing.T, *fixture)
+}
+
+// stack is what the suite has found out about the HTTP stack under test.
+type stack struct {
+	repeats    int // after a 503
+	cannotStop atomic.Bool
+}
+
+// measure finds out how often the stack repeats a call, and that it waits long enough between for the tests to tell its own
+// repeats from those of the adapter.
+func measure(t *testing.T, f *fixture) {
+	s := f.play(http.StatusServiceUnavailable)
+	c, cancel := f.complete(t, Call{})
+	defer cancel()
+	resp, err := f.do(c)
+	if err == nil && resp != nil {
+		_ = resp.Body.Close()
+	}
+	times := s.arrivals()
+	if len(times) == 0 {
+		t.Fatalf("no request arrived: %v", err)
+	}
+	for i := range times[1:] {
+		if wait := times[i+1].Sub(times[i]); wait < time.Hour {
+			t.Fatalf("the stack repeated a call after %v; its shortest wait is to be an hour, see Doer", wait)
+		}
+	}
+	f.stack.repeats = len(times) - 1
 }
 
 // fixture is a sandbox, and the stack under test in front of it.
 type fixture struct {
 	*Server
-	src *smartauth.Source
-	do  Doer
+	src   *smartauth.Source
+	do    Doer
+	stack *stack
 }
 
 // patients is a search that any client may do.
 func (f *fixture) patients() string { return f.BaseURL() + "/Patient?_count=1" }
 
-// send makes a call and fails the test unless it ends with the status, at once. It returns the body.
-func (f *fixture) send(t *testing.T, c Call, status int) string {
+// post is a call that creates something.
+func (f *fixture) post(body any) Call {
+	return Call{Method: http.MethodPost, URL: f.BaseURL() + "/Patient", Body: body}
+}
+
+// acquire sees to it that there is a token.
+func (f *fixture) acquire(t *testing.T) *smartauth.Token {
 	t.Helper()
+	token, err := f.src.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// result is how a call ended.
+type result struct {
+	status int // 0 if there was an error
+	body   string
+	took   time.Duration
+	err    error
+}
+
+// longestCall ends calls that an adapter has lost.
+const longestCall = 100 * time.Hour
+
+// complete fills in what a test left open.
+func (f *fixture) complete(t *testing.T, c Call) (Call, context.CancelFunc) {
 	if c.Context == nil {
 		c.Context = t.Context()
 	}
@@ -156,31 +119,105 @@ func (f *fixture) send(t *testing.T, c Call, status int) string {
 	if c.URL == "" {
 		c.URL = f.patients()
 	}
-	begin := time.Now()
+	if c.Header == nil {
+		c.Header = make(http.Header)
+	}
+	c.stack = f.stack
+	var cancel context.CancelFunc
+	c.Context, cancel = context.WithTimeout(c.Context, longestCall)
+	return c, cancel
+}
+
+// call makes a call and reads the response. Whatever comes of it, the caller finds no token in what it holds.
+func (f *fixture) call(t *testing.T, c Call) result {
+	t.Helper()
+	c, cancel := f.complete(t, c)
+	defer cancel()
+	own, begin := c.Header.Get("Authorization"), time.Now()
 	resp, err := f.do(c)
+	if err == nil && resp == nil {
+		t.Errorf("%s: neither a response nor an error", c.Method)
+		return result{}
+	}
+	if c.Header.Get("Authorization") != own {
+		t.Errorf("%s: the caller's header has another Authorization than before", c.Method)
+	}
 	if err != nil {
-		t.Errorf("%s: %v", c.Method, err)
-		return ""
+		return result{took: time.Since(begin), err: err}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Errorf("reading the response: %v", err)
 	}
-	if resp.StatusCode != status {
-		t.Errorf("%s %s: status %d, want %d: %s", c.Method, c.URL, resp.StatusCode, status, body)
+	for r := resp.Request; r != nil; r = r.Response.Request {
+		if got := r.Header.Get("Authorization"); got != "" && got != own {
+			t.Errorf("%s: the request that came back with the response holds a token", c.Method)
+		}
+		if r.Response == nil {
+			break
+		}
 	}
-	if took := time.Since(begin); took > time.Minute {
-		t.Errorf("the call took %v: it waited for the stack's own retry", took)
-	}
-	return string(body)
+	return result{resp.StatusCode, string(body), time.Since(begin), nil}
 }
 
-// bearers returns the tokens of the FHIR requests so far, "" for those without.
-func (f *fixture) bearers() []string {
-	var tokens []string
-	for _, r := range f.Requests(FHIR) {
-		tokens = append(tokens, r.Bearer())
+// send makes a call and fails the test unless it ends with the status, at once. It returns the body.
+func (f *fixture) send(t *testing.T, c Call, status int) string {
+	t.Helper()
+	r := f.call(t, c)
+	switch {
+	case r.err != nil:
+		t.Errorf("the call failed: %v", r.err)
+	case r.status != status:
+		t.Errorf("status %d, want %d: %s", r.status, status, r.body)
 	}
-	return tokens
+	if r.took != 0 {
+		t.Errorf("the call took %v of the time that passes only if somebody waits", r.took)
+	}
+	return r.body
+}
+
+// script answers the FHIR requests with one status after the other, and the last one from then on.
+type script struct {
+	statuses []int
+
+	mu    sync.Mutex
+	times []time.Time
+}
+
+// play begins a script in place of the FHIR server.
+func (f *fixture) play(statuses ...int) *script {
+	s := &script{statuses: statuses}
+	f.Fail(FHIR, Fault{Handler: s.answer})
+	return s
+}
+
+func (s *script) answer(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	s.times = append(s.times, time.Now())
+	n := len(s.times)
+	s.mu.Unlock()
+	w.WriteHeader(s.statuses[min(n, len(s.statuses))-1])
+	_, _ = io.WriteString(w, answerBody(n))
+}
+
+// answerBody is that of the n-th answer of a script, from 1.
+func answerBody(n int) string { return fmt.Sprintf("answer %d", n) }
+
+// arrivals returns when requests arrived.
+func (s *script) arrivals() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Time(nil), s.times...)
+}
+
+// atOnce returns how many of the requests followed another one without the stack's wait.
+func (s *script) atOnce() int {
+	n, times := 0, s.arrivals()
+	for i := range times[min(1, len(times)):] {
+		if times[i+1].Sub(times[i]) < time.Hour {
+			n++
+		}
+	}
+	return n
 }

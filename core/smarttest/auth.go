@@ -43,7 +43,7 @@ func newAuthServer(s *Server) *authServer {
 	if s.opts.IntrospectionAudience == EndpointAudience {
 		a.introspection, a.reportAccess = []string{s.IntrospectionURL()}, true
 	}
-	a.tokens.issuer, a.tokens.key, a.tokens.kid = s.AuthOrigin(), key, kid
+	a.tokens.issuer, a.tokens.key, a.tokens.kid, a.tokens.profile = s.AuthOrigin(), key, kid, a.profile
 	a.tokens.lifetime.Store(int64(s.opts.TokenLifetime))
 	a.clients.role = koppeltaalRole
 	if a.profile == SMART {

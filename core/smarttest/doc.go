@@ -11,9 +11,10 @@
 // The sandbox speaks over loopback, or with [Options.InMemory] over in-memory connections without any socket. The latter
 // works inside a testing/synctest bubble, provided the sandbox is started in it: fake time then passes at once.
 //
-// Servers that behave badly are made with [Server.Fail], [Server.SetClockOffset], [Server.RevokeAll] and the like; what
-// arrived is told by [Server.Counts], [Server.Requests] and [Server.Assertions]. The last one also says why an assertion
-// was refused, which the Koppeltaal profile does not tell the client.
+// Servers that behave badly are made with [Server.Fail], [Server.SetDown], [Server.SetClockOffset], [Server.RevokeAll],
+// [Server.AlwaysUnauthorized] and the like; what arrived is told by [Server.Counts], [Server.Requests] and
+// [Server.Assertions]. The last one also says why an assertion was refused, which the Koppeltaal profile does not tell the
+// client.
 //
 // All methods may be called from several goroutines at once. The sandbox speaks plain http and keeps everything in memory,
 // so it is for tests and for development on one's own machine only.

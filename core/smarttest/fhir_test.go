@@ -179,6 +179,22 @@ func TestTraceHeaders(t *testing.T) {
 	}
 }
 
+func TestSMARTHasNoLeeway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := smarttest.New(t, smarttest.Options{Profile: smarttest.SMART, InMemory: true, TokenLifetime: 10 * time.Second})
+		register(s)
+		token := accessToken(t, s)
+		time.Sleep(10*time.Second - time.Nanosecond)
+		if a := get(t, s, s.BaseURL()+"/Patient/patient-1", token); a.status != 200 {
+			t.Errorf("before its end: %d", a.status)
+		}
+		time.Sleep(time.Nanosecond)
+		if a := get(t, s, s.BaseURL()+"/Patient/patient-1", token); a.status != 401 {
+			t.Errorf("expired: %d", a.status)
+		}
+	})
+}
+
 func TestClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := smarttest.New(t, smarttest.Options{InMemory: true, TokenLifetime: 10 * time.Second})

@@ -86,6 +86,24 @@ func TestKoppeltaalBurnsJTIBeforeSignature(t *testing.T) {
 	}
 }
 
+func TestManyAssertionsConcurrently(t *testing.T) {
+	s := smarttest.New(t, smarttest.Options{})
+	register(s)
+	var wg sync.WaitGroup
+	for range 50 {
+		form := tokenForm(newDraft(s, "app", "ES384", "ec", ecKey()).sign())
+		wg.Go(func() {
+			if a := postForm(t, s, s.TokenURL(), form); a.status != 200 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	wg.Wait()
+	if c := s.Counts(); c.TokensIssued != 50 || c.TokenRequests != 50 {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestOneAssertionConcurrently(t *testing.T) {
 	for _, profile := range []smarttest.Profile{smarttest.Koppeltaal, smarttest.SMART} {
 		s := smarttest.New(t, smarttest.Options{Profile: profile})

@@ -6,19 +6,21 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
 	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
-// ClientOptions say what client to make. The zero value is an approved JWKS client with a new P-384 key and all rights.
+// ClientOptions say what client to make. The zero value is an approved JWKS client with a new key and all rights.
 type ClientOptions struct {
 	// ID is the client_id; empty means a new UUID.
 	ID string
 
-	// Key is the private key; nil means a new P-384 key, or with RSA or PEM an RSA key of 2048 bits that all sandboxes of
-	// the process share, as making one takes long.
+	// Key is the private key; nil means a new P-384 key, or P-256 or P-521 if [Options].Algorithms have ES256 or ES512 and not
+	// ES384. With RSA or PEM it is an RSA key of 2048 bits that all sandboxes of the process share, as making one takes long.
 	Key crypto.Signer
 
 	// KeyID is the kid; empty means the RFC 7638 thumbprint.
@@ -38,7 +40,7 @@ func (s *Server) NewClient(o ClientOptions) smartauth.Config {
 		o.ID = uuid.NewString()
 	}
 	if o.Key == nil {
-		o.Key = newKey(o.RSA || o.PEM)
+		o.Key = s.newKey(o.RSA || o.PEM, clientRSAKey)
 	}
 	signer := mustSigner(o.Key, o.KeyID)
 	if o.PEM {
@@ -52,16 +54,26 @@ func (s *Server) NewClient(o ClientOptions) smartauth.Config {
 	config := smartauth.Config{BaseURL: s.BaseURL(), ClientID: o.ID, Signer: signer, HTTPClient: s.Client()}
 	if s.opts.Profile == SMART {
 		registered, _ := s.auth.clients.get(o.ID)
-		config.Scopes = registered.scopes
+		config.Scopes = slices.Clone(registered.scopes)
 	}
 	return config
 }
 
-// RotateKey replaces the keys of a client by a new P-384 key and returns its Signer. The old ones stop working at once.
+// RotateKey replaces the keys of a client by a new one, registered in the same way, and returns its Signer: a client with an
+// RSA key gets another one, a PEM takes the place of a PEM. Keys at a URL or of a handler give way to a JWKS. The old ones stop
+// working at once. RotateKey panics if no such client was registered.
 func (s *Server) RotateKey(clientID string) smartauth.Signer {
-	key := newKey(false)
+	c, ok := s.auth.clients.get(clientID)
+	if !ok {
+		panic(fmt.Sprintf("smarttest: RotateKey: no client %q was registered", clientID))
+	}
+	key := s.newKey(c.rsa, newRSAKey)
 	signer := mustSigner(key, "")
-	s.RegisterJWKS(clientID, Key{KeyID: signer.KeyID(), PublicKey: key.Public(), Use: "sig"})
+	if c.pem != nil {
+		s.RegisterPEM(clientID, key.Public())
+	} else {
+		s.RegisterJWKS(clientID, Key{KeyID: signer.KeyID(), PublicKey: key.Public(), Use: "sig"})
+	}
 	return signer
 }
 
@@ -87,13 +99,23 @@ func newRSAKey() *rsa.PrivateKey {
 	return key
 }
 
-func newKey(wantRSA bool) crypto.Signer {
+// newKey returns a new key. An EC key is of a curve that the SMART profile takes, P-384 if it takes none.
+func (s *Server) newKey(wantRSA bool, makeRSA func() *rsa.PrivateKey) crypto.Signer {
 	if wantRSA {
-		return clientRSAKey()
+		return makeRSA()
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	curve := elliptic.P384()
+	if accepted := s.opts.Algorithms; s.opts.Profile == SMART && !slices.Contains(accepted, "ES384") {
+		switch {
+		case slices.Contains(accepted, "ES256"):
+			curve = elliptic.P256()
+		case slices.Contains(accepted, "ES512"):
+			curve = elliptic.P521()
+		}
+	}
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
-		panic(err)
+		panic(err) // the random source does not fail
 	}
 	return key
 }

@@ -31,7 +31,8 @@ type Options struct {
 	// [Server.Transport]. It is meant for testing/synctest; start and use the sandbox inside the bubble.
 	InMemory bool
 
-	// TokenLifetime is how long access tokens last, in whole seconds, at least one. 0 means 300 s.
+	// TokenLifetime is how long access tokens last, in whole seconds, at least one. 0 means 300 s. The FHIR server of the
+	// Koppeltaal profile takes them for another 60 s, as the reference server does; that of the SMART profile does not.
 	TokenLifetime time.Duration
 
 	// Addr is the loopback address that the FHIR server listens on, such as "127.0.0.1:8080"; empty means a free port of
@@ -46,7 +47,8 @@ type Options struct {
 	IntrospectionAudience IntrospectionAudience
 
 	// Algorithms are the JWS algorithms that the SMART profile advertises and accepts; nil means RS384 and ES384. The
-	// Koppeltaal profile advertises none and accepts a fixed list.
+	// Koppeltaal profile advertises none and accepts a fixed list. [Server.NewClient] makes EC keys that go with
+	// them; where only RSA does, set [ClientOptions].RSA.
 	Algorithms []string
 }
 

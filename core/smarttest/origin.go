@@ -1,10 +1,12 @@
 package smarttest
 
 import (
+	"context"
 	"errors"
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +17,10 @@ type origin struct {
 	url      string // scheme and host
 	listener net.Listener
 	server   *http.Server
+	cancel   context.CancelFunc // ends the contexts of the server's requests
 	conns    sync.WaitGroup
 	served   chan struct{}
+	closed   bool
 }
 
 func newOrigin(n network, addr string) (*origin, error) {
@@ -24,17 +28,34 @@ func newOrigin(n network, addr string) (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &origin{url: "http://" + host, listener: l, served: make(chan struct{})}, nil
+	return &origin{url: "http://" + host, listener: l}, nil
 }
 
 func (o *origin) serve(h http.Handler) {
-	o.server = &http.Server{Handler: h, ConnState: o.track, ReadHeaderTimeout: time.Minute}
-	go func() {
-		defer close(o.served)
-		if err := o.server.Serve(o.listener); !errors.Is(err, http.ErrServerClosed) {
+	ctx, cancel := context.WithCancel(context.Background())
+	o.cancel, o.served, o.closed = cancel, make(chan struct{}), false
+	o.server = &http.Server{Handler: h, ConnState: o.track, ReadHeaderTimeout: time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
+	go func(server *http.Server, l net.Listener, served chan<- struct{}) {
+		defer close(served)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			log.Printf("smarttest: %s: %v", o.url, err)
 		}
-	}()
+	}(o.server, o.listener, o.served)
+}
+
+// reopen undoes close.
+func (o *origin) reopen(n network) error {
+	if !o.closed {
+		return nil
+	}
+	l, _, err := n.listen(strings.TrimPrefix(o.url, "http://"))
+	if err != nil {
+		return err
+	}
+	o.listener = l
+	o.serve(o.server.Handler)
+	return nil
 }
 
 // track lets close wait for the goroutines of the connections, which http.Server.Close does not.
@@ -52,7 +73,9 @@ func (o *origin) close() {
 		_ = o.listener.Close()
 		return
 	}
+	o.closed = true
 	_ = o.server.Close()
+	o.cancel() // net/http does it only for requests whose body was read
 	<-o.served
 	_ = o.server.Close() // a connection accepted while the first call ran was not known to it
 	o.conns.Wait()

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Counts are what the sandbox has done so far. Requests are counted when they arrive, whether a [Fault] answers them or
-// not; answers just before they are sent.
+// Counts are what the sandbox has done so far. Requests are counted when their header arrives, whether a [Fault] answers them
+// or not; answers just before they are sent.
 type Counts struct {
 	Discovery        int // requests for a smart-configuration
 	Metadata         int // requests for the CapabilityStatement
@@ -29,7 +29,7 @@ type Request struct {
 	Host       string
 	RequestURI string // path and query as sent
 	Header     http.Header
-	Body       []byte
+	Body       []byte // nil if it was too large, see [Server]
 }
 
 // Bearer returns the token of the Authorization header, empty if there is none.
@@ -68,8 +68,8 @@ func (s *Server) Counts() Counts {
 	return c
 }
 
-// Requests returns the latest requests to the endpoints, to all if none is named, in order of arrival: up to 4096, fewer
-// if their bodies are large. They hold the bearers and assertions as sent. Do not change them.
+// Requests returns the latest requests to the endpoints that have arrived whole, to all if none is named, in order of arrival:
+// up to 4096, fewer if their bodies are large. They hold the bearers and assertions as sent. Do not change them.
 func (s *Server) Requests(es ...Endpoint) []Request {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
@@ -93,6 +93,12 @@ func (s *Server) OnRequest(f func(Request)) {
 	s.record.hook = f
 }
 
+func (rec *recorder) count(e Endpoint) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.arrivals[e]++
+}
+
 // arrived returns r with the record of its assertion, if it has one.
 func (rec *recorder) arrived(e Endpoint, r *http.Request, body []byte) *http.Request {
 	request := Request{Endpoint: e, Method: r.Method, Host: r.Host, RequestURI: r.RequestURI, Header: r.Header.Clone(), Body: body}
@@ -102,7 +108,6 @@ func (rec *recorder) arrived(e Endpoint, r *http.Request, body []byte) *http.Req
 	}
 
 	rec.mu.Lock()
-	rec.arrivals[e]++
 	rec.requests = append(rec.requests, request)
 	rec.bodies += len(body)
 	for len(rec.requests) > maxRequests || rec.bodies > maxRequestBytes {

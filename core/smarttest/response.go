@@ -3,6 +3,7 @@ package smarttest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -10,22 +11,37 @@ import (
 	"time"
 )
 
-// maxBody is the largest request body the sandbox takes.
-const maxBody = 16 << 20
+// maxBody is the largest request body the sandbox takes, and maxDiscard what it reads of a larger one, so that the client gets
+// to read the answer.
+const (
+	maxBody    = 16 << 20
+	maxDiscard = 64 << 20
+)
 
 // handle does for every endpoint what is not its own business: recording, faults and the Date header.
 func (s *Server) handle(e Endpoint, c *clock, w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
+	s.record.count(e)
 	// net/http notices that a client has left only once the request's body was read, and a withheld response has to.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	tooLarge := len(body) > maxBody
+	if tooLarge {
+		body = nil
+		_, err = io.CopyN(io.Discard, r.Body, maxDiscard)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r = s.record.arrived(e, r, body)
 
-	out := &response{ResponseWriter: w, request: r, clock: c, fault: s.faults.take(e), closing: s.closing,
+	out := &response{ResponseWriter: w, request: r, clock: c, closing: s.closing,
 		answered: func(status int) { s.record.answered(e, status) }}
-	if out.fault.replaces() {
+	if tooLarge {
+		out.Header().Set("Connection", "close")
+		writeText(out, http.StatusRequestEntityTooLarge, "text/plain; charset=utf-8", "Content Too Large")
+		return
+	}
+	if out.fault = s.faults.take(e); out.fault.replaces() {
 		h = out.fault.answer
 	}
 	h(out, r)
@@ -52,6 +68,10 @@ func (w *response) WriteHeader(status int) {
 	if w.status != 0 {
 		return
 	}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols { // the answer is still to come
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
 	w.status = status
 	if w.fault != nil {
 		w.withhold()
@@ -69,6 +89,17 @@ func (w *response) Write(b []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// Flush implements http.Flusher.
+func (w *response) Flush() { _ = w.FlushError() }
+
+// FlushError is for http.ResponseController, which would otherwise flush past WriteHeader.
+func (w *response) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // withhold returns when the response may be sent. If it may not, it ends the handler, which closes the connection.

@@ -12,7 +12,7 @@ import (
 const basePath = "/fhir/DEFAULT"
 
 // A Server is a running sandbox: a FHIR server, an authorization server and a host for the clients' keys, each an origin
-// of its own. Make one with [New] or [Start].
+// of its own. Make one with [New] or [Start]. To a request whose body is larger than 16 MiB they answer 413.
 type Server struct {
 	opts      Options
 	network   network
@@ -79,8 +79,8 @@ func Start(opts Options) (*Server, error) {
 }
 
 // Close stops the servers and closes all connections, also those of requests that a [Fault] holds. It returns when the
-// servers' goroutines have ended, so a [Fault.Handler] must return when its request's context ends. Further calls do
-// nothing.
+// servers' goroutines have ended, so a [Fault.Handler] and a handler of [Server.Serve] must return when its request's context
+// ends. Further calls do nothing.
 func (s *Server) Close() {
 	s.closeOnce.Do(func() {
 		close(s.closing)
@@ -141,23 +141,47 @@ func (s *Server) Serve(addr string, h http.Handler) (string, error) {
 	return o.url, nil
 }
 
-// SetTokenLifetime changes how long tokens issued from now on last, in whole seconds, at least one.
+// SetTokenLifetime changes how long tokens issued from now on last, in whole seconds, at least one. In the Koppeltaal profile
+// the FHIR server takes them for another 60 s: see [Options].TokenLifetime.
 func (s *Server) SetTokenLifetime(d time.Duration) { s.auth.tokens.lifetime.Store(int64(d)) }
 
 // RevokeAll makes the FHIR server refuse all tokens issued so far.
 func (s *Server) RevokeAll() { s.auth.tokens.revokeAll() }
 
-// AlwaysUnauthorized makes the FHIR server refuse every token, or stops that. Discovery stays open.
+// AlwaysUnauthorized makes the FHIR server refuse every token, or stops that: so does one that cannot read the keys of the
+// authorization server. Discovery stays open.
 func (s *Server) AlwaysUnauthorized(on bool) { s.fhir.refuseAll.Store(on) }
 
-// A Host is one of the two servers whose clock can be off.
+// A Host is one of the two servers that a client talks to.
 type Host int
 
-// The hosts with a clock of their own.
+// The hosts, each with a clock of its own.
 const (
 	AuthServer Host = iota
 	FHIRServer
 )
+
+// SetDown stops a server, so that its connections end and new ones are refused, or has it listen again on the same address;
+// it returns an error if that is not to be had, as over loopback somebody may have taken it. It waits for the server's handlers
+// to return: do not call it from one, or from the function of [Server.OnRequest].
+func (s *Server) SetDown(h Host, down bool) error {
+	o := s.authOrigin
+	if h == FHIRServer {
+		o = s.fhirOrigin
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closing:
+		return http.ErrServerClosed
+	default:
+	}
+	if down {
+		o.close()
+		return nil
+	}
+	return o.reopen(s.network)
+}
 
 // SetClockOffset sets how far the clock of a server is ahead of the real one; negative is behind. It moves the times in
 // the tokens it issues, its judgement of assertions and tokens, and its Date header.

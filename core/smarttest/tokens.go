@@ -21,6 +21,7 @@ type tokenIssuer struct {
 	key      *rsa.PrivateKey
 	kid      string
 	lifetime atomic.Int64 // a time.Duration
+	profile  Profile
 
 	mu   sync.Mutex
 	live map[string]struct{} // jti
@@ -54,10 +55,18 @@ func (i *tokenIssuer) revokeAll() {
 	i.live = nil
 }
 
+// expired has the 60 s leeway of the Koppeltaal reference server, the last moment included; RFC 7519 section 4.1.4 has none.
+func (i *tokenIssuer) expired(exp, now time.Time) bool {
+	if i.profile == SMART {
+		return !exp.After(now)
+	}
+	return exp.Add(60 * time.Second).Before(now)
+}
+
 var errUnknownAlgorithm = errors.New("the token is signed by an algorithm that the FHIR server does not know")
 
 // check returns the claims of a token that is good at now: signed by us, for the FHIR server, not revoked and in its time,
-// with 60 s leeway on exp and none on nbf and iat, as the Koppeltaal reference server has it.
+// without leeway on nbf and iat.
 func (i *tokenIssuer) check(raw string, now time.Time) (jwt.MapClaims, error) {
 	u, err := decodeJWT(raw)
 	if err != nil {
@@ -78,7 +87,7 @@ func (i *tokenIssuer) check(raw string, now time.Time) (jwt.MapClaims, error) {
 	if iss, _ := u.claims["iss"].(string); iss != i.issuer {
 		return nil, fmt.Errorf("iss is %q", iss)
 	}
-	if exp, present, err := instant(u.claims, "exp", false); err != nil || !present || exp.Add(60*time.Second).Before(now) {
+	if exp, present, err := instant(u.claims, "exp", false); err != nil || !present || i.expired(exp, now) {
 		return nil, errors.New("the token has expired")
 	}
 	for _, name := range []string{"nbf", "iat"} {
