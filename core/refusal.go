@@ -76,7 +76,7 @@ func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) 
 		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
 		"the server cannot read that JWKS: its URL must be reachable from the server, past firewalls and bot filters")
 	if a.alg == "RS512" {
-		hints = append(hints, "the server does not know RS512: SMART servers need know only RS384 and ES384: set Config.Algorithm to RS384")
+		hints = append(hints, "the server does not know RS512 (SMART servers need only RS384 and ES384): set Config.Algorithm to RS384")
 	} else {
 		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
 	}
