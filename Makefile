@@ -1,15 +1,14 @@
 # The modules are not listed here: scripts/modules.sh finds the go.mod files, so that a new module is tested, linted and
 # released without a change to this file.
-MODULES = $(shell scripts/modules.sh all)
-LINT    = $(CURDIR)/scripts/golangci-lint.sh
+LINT = $(CURDIR)/scripts/golangci-lint.sh
 
-# Runs a command in each of the folders, with the module alone as its consumers see it.
-each = @set -e; for dir in $(1); do echo "== $$dir"; (cd $$dir && GOWORK=off $(2)); done
+# Runs a command in each module, with the module alone as its consumers see it.
+each = @set -e; dirs=$$(scripts/modules.sh all); for dir in $$dirs; do echo "== $$dir"; (cd $$dir && GOWORK=off $(1)); done
 
 .PHONY: build test race vet lint fmt tidy interop bench consumer ci release-dry-run
 
 build:
-	$(call each,$(MODULES),go build ./...)
+	$(call each,go build ./...)
 
 test:
 	go test work
@@ -18,16 +17,16 @@ race:
 	go test -race work
 
 vet:
-	$(call each,$(MODULES),go vet ./...)
+	$(call each,go vet ./...)
 
 lint:
-	$(call each,$(MODULES),$(LINT) run ./...)
+	$(call each,$(LINT) run ./...)
 
 fmt:
 	gofmt -l -w .
 
 tidy:
-	$(call each,$(MODULES),go mod tidy)
+	$(call each,go mod tidy)
 
 interop:
 	set -e; for lock in interop/*/package-lock.json; do npm ci --prefix $$(dirname $$lock) --ignore-scripts; done

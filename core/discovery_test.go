@@ -83,7 +83,7 @@ func TestDiscoveryFailures(t *testing.T) {
 		requests int
 		err      string
 	}{
-		{"tenant missing", fault{Status: 401}, smartauth.Refused, 1, "tenant is missing"},
+		{"tenant missing", fault{Status: 401}, smartauth.Refused, 1, "tenant is missing or wrong"},
 		{"neither document", fault{Status: 404}, smartauth.Refused, 1, "not the base of a FHIR server"},
 		{"HTML", fault{Body: "<html>"}, smartauth.Refused, 1, "not a JSON object"},
 		{"500", fault{Status: 500}, smartauth.Temporary, 3, "500 Internal Server Error"},

@@ -16,11 +16,14 @@ type endpointPolicy struct {
 	insecure []string
 }
 
+// errNotURL is also what an address with a port and no scheme gets.
+var errNotURL = errors.New("not a URL: it must begin with https://")
+
 // parse returns an absolute URL that the policy allows. Its errors never quote the URL, which may hold a password.
 func (p endpointPolicy) parse(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, errors.New("not a URL")
+		return nil, errNotURL
 	}
 	return u, p.check(u)
 }
@@ -28,7 +31,7 @@ func (p endpointPolicy) parse(raw string) (*url.URL, error) {
 func (p endpointPolicy) check(u *url.URL) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return errors.New("not an absolute https URL")
+		return errors.New("not an absolute https URL: it must begin with https:// and name a host")
 	case u.User != nil:
 		return errors.New("a URL with user name or password is not allowed")
 	case u.Fragment != "":
@@ -48,7 +51,7 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	case raw == "":
 		return nil, errors.New("empty; give the FHIR server's base URL, tenant included")
 	case err != nil:
-		return nil, errors.New("not a URL")
+		return nil, errNotURL
 	case u.RawQuery != "" || u.ForceQuery:
 		return nil, errors.New("a URL with a query is not allowed")
 	}

@@ -85,7 +85,9 @@ func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) 
 		"the client is not approved (yet), or client_id is not the one this server knows",
 		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
 		"the server cannot read that JWKS: its URL must be reachable from the server, past firewalls and bot filters")
-	if a.alg != "RS512" {
+	if a.alg == "RS512" {
+		hints = append(hints, "the server does not know RS512 (SMART servers need only RS384 and ES384): set Config.Algorithm to RS384")
+	} else {
 		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
 	}
 	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
@@ -96,15 +98,20 @@ func (s *Source) scopeHint() string {
 	if len(s.cfg.Scopes) == 0 {
 		return `Config.Scopes is empty, and this server wants some: try "system/*.rs"`
 	}
+	// A comma alone is no fault: the search parameters of a scope may have them.
+	if list := strings.Join(s.cfg.Scopes, " "); strings.Contains(list, ", ") || strings.Contains(list, ",system/") {
+		return "Config.Scopes has scopes that are joined by commas: give each its own element"
+	}
 	return "Config.Scopes asks for more than the client is registered for: " + strings.Join(s.cfg.Scopes, " ")
 }
 
 func withDiscoveryHints(e *Error) *Error {
 	switch e.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Hints = []string{"the tenant is missing in Config.BaseURL: Koppeltaal's reference server has its smart-configuration under /fhir/DEFAULT"}
+		e.Hints = []string{"the tenant is missing or wrong in Config.BaseURL, or it is more than the base: " +
+			"Koppeltaal's reference server has its smart-configuration under /fhir/DEFAULT"}
 	case http.StatusNotFound:
-		e.Hints = []string{"Config.BaseURL is not the base of a FHIR server; its CapabilityStatement is at BaseURL/metadata"}
+		e.Hints = []string{"Config.BaseURL is not the base of a FHIR server, or more than it: a server's CapabilityStatement is at its base + /metadata"}
 	}
 	return e
 }

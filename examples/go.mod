@@ -2,7 +2,10 @@ module github.com/smartauth-go/smartauth/examples
 
 go 1.26.0
 
-require github.com/smartauth-go/smartauth v0.1.0
+require (
+	github.com/go-jose/go-jose/v4 v4.1.9
+	github.com/smartauth-go/smartauth v0.1.0
+)
 
 require (
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect

@@ -9,13 +9,14 @@ root=$(sed -n 's/^module //p' go.mod)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-tree=$(
-	export GIT_INDEX_FILE=$tmp/index # not the user's own
+mkdir "$tmp/release" "$tmp/consumer" "$tmp/objects"
+( # with an index and an object store of its own: a file not meant for the repository must not get into the user's
+	objects=$(git rev-parse --path-format=absolute --git-path objects)
+	export GIT_INDEX_FILE=$tmp/index GIT_OBJECT_DIRECTORY=$tmp/objects GIT_ALTERNATE_OBJECT_DIRECTORIES=$objects
 	git add --all
-	git write-tree
+	tree=$(git write-tree)
+	git archive "$tree" | tar -x -C "$tmp/release"
 )
-mkdir "$tmp/release" "$tmp/consumer"
-git archive "$tree" | tar -x -C "$tmp/release"
 
 cat >"$tmp/gitconfig" <<EOF
 [user]
@@ -40,9 +41,11 @@ echo
 
 # All that others may import, so that no package is forgotten here.
 published=$(scripts/modules.sh published)
-packages=$(for dir in $published; do
-	(cd "$dir" && GOWORK=off go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./... | grep -vE '/internal(/|$)|^$')
-done)
+packages=
+for dir in $published; do
+	listed=$(cd "$dir" && GOWORK=off go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
+	packages+=" $(grep -vE '/internal(/|$)|^$' <<<"$listed")"
+done
 
 # Third-party modules come from the proxy that the environment names, ours straight from git. A cache of its own, or the next
 # run would find today's copy of the version.

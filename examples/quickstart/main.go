@@ -7,6 +7,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -17,13 +19,28 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Environ(), os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run returns the exit code: 1 if a step failed, 2 if the environment makes no sense.
-func run(ctx context.Context, environ []string, out, errOut io.Writer) int {
+// run returns the exit code: 1 if a step failed, 2 if the arguments or the environment make no sense.
+func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(errOut)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintf(errOut, "quickstart takes no arguments. Without %s, %s and %s it runs against a sandbox.\n",
+			smartenv.BaseURL, smartenv.ClientID, smartenv.KeyFile)
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		flags.Usage()
+		return 2
+	}
 	env, configured, err := smartenv.Parse(environ)
 	if err != nil {
 		_, _ = fmt.Fprintln(errOut, "quickstart:", err)
@@ -36,7 +53,7 @@ func run(ctx context.Context, environ []string, out, errOut io.Writer) int {
 		err = sandbox(ctx, story)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(errOut, "quickstart:", err)
+		complain(errOut, err)
 		return 1
 	}
 	return 0

@@ -18,7 +18,7 @@ import (
 func quickstart(t *testing.T, environ ...string) (code int, out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), environ, &o, &e)
+	code = run(t.Context(), nil, environ, &o, &e)
 	return code, o.String(), e.String()
 }
 
@@ -104,8 +104,10 @@ func TestFailures(t *testing.T) {
 		{"FHIR server broken", func() { srv.Fail(smarttest.FHIR, smarttest.Fault{CloseConnection: true}) }, nil, 1, "EOF"},
 		{"no discovery", func() { srv.Fail(smarttest.Discovery, smarttest.Fault{Status: 401}) }, nil, 1, "tenant is missing"},
 		{"an algorithm that the key cannot do", func() {}, []string{"SMART_ALGORITHM=RS512"}, 1, "cannot do"},
-		{"audience without token URL", func() {}, []string{"SMART_AUDIENCE=x"}, 1, "Config.TokenURL"},
+		{"audience without token URL", func() {}, []string{"SMART_AUDIENCE=x"}, 1, "SMART_AUDIENCE needs SMART_TOKEN_URL"},
 		{"an unknown variable", func() {}, []string{"SMART_CLIENTID=x"}, 2, "SMART_CLIENTID is not known"},
+		{"a URL as path", func() {}, []string{"SMART_READ_PATH=https://fhir.example.nl/Patient"}, 2, "SMART_READ_PATH"},
+		{"scopes joined by commas", func() {}, []string{"SMART_SCOPES=system/Patient.rs,system/Task.rs"}, 2, "separated by spaces"},
 		{"no key file", func() {}, []string{"SMART_KEY_FILE=/nowhere/key.pem"}, 2, "SMART_KEY_FILE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,8 +124,24 @@ func TestFailures(t *testing.T) {
 func TestIncompleteEnvironment(t *testing.T) {
 	for _, environ := range [][]string{{"SMART_CLIENT_ID=x"}, {"SMART_READ_PATH=Patient"}, {"SMART_BASE_URL=https://fhir.example.nl"}, {"SMART_BASE_URL="}} {
 		code, out, errOut := quickstart(t, environ...)
-		if code != 2 || out != "" || !strings.Contains(errOut, "is not set") {
+		if code != 2 || out != "" || !strings.Contains(errOut, "not set: ") {
 			t.Errorf("%v: exit %d, %q, %q", environ, code, out, errOut)
+		}
+	}
+	_, _, errOut := quickstart(t, "SMART_SCOPES=x")
+	if want := "not set: SMART_BASE_URL, SMART_CLIENT_ID, SMART_KEY_FILE;"; !strings.Contains(errOut, want) {
+		t.Errorf("%q does not name all that is missing", errOut)
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, c := range []struct {
+		arg  string
+		code int
+	}{{"https://fhir.example.nl", 2}, {"-base", 2}, {"-h", 0}} {
+		var o, e bytes.Buffer
+		if code := run(t.Context(), []string{c.arg}, nil, &o, &e); code != c.code || o.Len() > 0 || strings.Count(e.String(), "takes no arguments") != 1 {
+			t.Errorf("%s: exit %d, %q, %q", c.arg, code, &o, &e)
 		}
 	}
 }

@@ -5,85 +5,112 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
+	// SIGTERM, too: the key file must not outlive the sandbox.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "sandbox:", err)
-		os.Exit(1)
-	}
+	os.Exit(code)
 }
 
-// run serves until ctx ends.
-func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+// run returns the exit code: 1 if the sandbox could not start, 2 if the arguments make no sense.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	s, err := parse(args, errOut)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil: // the flag package has said it
+		return 2
+	}
+	if err := s.serve(ctx, in, out); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; choose another with -addr, or a free port with -addr 127.0.0.1:0", err)
+		}
+		_, _ = fmt.Fprintln(errOut, "sandbox:", err)
+		return 1
+	}
+	return 0
+}
+
+// settings are what the arguments say.
+type settings struct {
+	smarttest.Options
+	clientID string
+	keyFile  string // of the user; empty: make a key
+	ec       bool
+}
+
+// parse prints what is wrong with the arguments, and how to use them, to errOut.
+func parse(args []string, errOut io.Writer) (settings, error) {
+	var s settings
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
-	addr := flags.String("addr", "127.0.0.1:8080", "loopback address of the FHIR server; the authorization server takes a free port")
-	lifetime := flags.Duration("lifetime", 300*time.Second, "life of an access token")
+	flags.SetOutput(errOut)
+	flags.StringVar(&s.Addr, "addr", "127.0.0.1:8080", "loopback `address` of the FHIR server; the authorization server takes a free port")
+	flags.DurationVar(&s.TokenLifetime, "lifetime", 300*time.Second, "life of an access token")
+	flags.StringVar(&s.clientID, "client-id", "sandbox-client", "`id` of the client that is registered")
+	flags.StringVar(&s.keyFile, "key", "", "PEM `file` with the client's key, of which only the public half is used; without it a key is made")
+	flags.BoolVar(&s.ec, "ec", false, "make a P-384 key instead of RSA-2048")
 	smart := flags.Bool("smart", false, "behave as a strict SMART server instead of as Koppeltaal's")
-	ec := flags.Bool("ec", false, "make a P-384 key instead of RSA-2048")
 	if err := flags.Parse(args); err != nil {
-		return err
+		return s, err
 	}
-	options := smarttest.Options{Addr: *addr, TokenLifetime: *lifetime}
 	if *smart {
-		options.Profile = smarttest.SMART
+		s.Profile = smarttest.SMART
 	}
+	wrong := ""
+	switch {
+	case flags.NArg() > 0:
+		wrong = "arguments are not understood: " + strings.Join(flags.Args(), " ")
+	case s.ec && s.keyFile != "":
+		wrong = "-ec makes a key, and -key names one: choose"
+	case s.clientID == "":
+		wrong = "-client-id is empty"
+	default:
+		return s, nil
+	}
+	_, _ = fmt.Fprintln(errOut, wrong)
+	flags.Usage()
+	return s, errors.New(wrong)
+}
 
-	key, err := newKey(*ec)
+// serve serves until ctx ends.
+func (s settings) serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	key, err := s.key()
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "smartauth-sandbox-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	keyFile := filepath.Join(dir, "key.pem")
-	if err := writeKey(keyFile, key); err != nil {
-		return err
-	}
-
-	srv, err := smarttest.Start(options)
+	defer key.remove()
+	srv, err := smarttest.Start(s.Options)
 	if err != nil {
 		return err
 	}
 	defer srv.Close()
-	client := srv.NewClient(smarttest.ClientOptions{ID: "sandbox-client", Key: key})
+	srv.RegisterJWKS(s.clientID, smarttest.Key{KeyID: key.ID, PublicKey: key.PublicKey, Use: "sig"})
 
 	_, _ = fmt.Fprintf(out, `SANDBOX: %s profile, made-up patients, for tests only.
 
 export SMART_BASE_URL=%s
 export SMART_CLIENT_ID=%s
-export SMART_KEY_FILE=%s
+%s
 export SMART_KEY_ID=%s
-`, options.Profile, srv.BaseURL(), client.ClientID, keyFile, client.Signer.KeyID())
-	if *smart {
-		_, _ = fmt.Fprintln(out, `export SMART_SCOPES="system/Patient.rs system/Task.cruds"`)
+`, s.Profile, srv.BaseURL(), quote(s.clientID), key.export(), quote(key.ID))
+	if s.Profile == smarttest.SMART {
+		_, _ = fmt.Fprintln(out, `export SMART_SCOPES='system/Patient.rs system/Task.cruds'`)
 	}
-	_, _ = fmt.Fprintf(out, "\ntoken endpoint: %s\nclient's JWKS:  %s\n\nEnter revokes all tokens, Ctrl-C ends.\n", srv.TokenURL(), srv.JWKSURL(client.ClientID))
+	_, _ = fmt.Fprintf(out, "\ntoken endpoint: %s\nclient's JWKS:  %s\n\nEnter revokes all tokens, Ctrl-C ends.\n", srv.TokenURL(), srv.JWKSURL(s.clientID))
 
 	go func() {
 		for lines := bufio.NewScanner(in); lines.Scan(); {
@@ -95,17 +122,13 @@ export SMART_KEY_ID=%s
 	return nil
 }
 
-func newKey(ec bool) (crypto.Signer, error) {
-	if ec {
-		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+// quote makes a text one word of a shell, where it is not one anyway.
+func quote(text string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+,", c)
 	}
-	return rsa.GenerateKey(rand.Reader, 2048)
-}
-
-func writeKey(file string, key crypto.Signer) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
+	if text != "" && !strings.ContainsFunc(text, func(c rune) bool { return !plain(c) }) {
+		return text
 	}
-	return os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

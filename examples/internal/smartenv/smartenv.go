@@ -24,10 +24,18 @@ const (
 	ReadPath  = "SMART_READ_PATH" // by default Patient?_count=1
 )
 
+const defaultPath = "Patient?_count=1"
+
 var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath}
 
 // ErrUsage marks errors of the environment itself.
 var ErrUsage = errors.New("the SMART_ variables cannot be used")
+
+var terms = strings.NewReplacer("Config.BaseURL", BaseURL, "Config.ClientID", ClientID, "Config.Signer", KeyFile, "Config.Scopes", Scopes,
+	"Config.Audience", Audience, "Config.TokenURL", TokenURL, "Config.Algorithm", Algorithm)
+
+// Terms puts the variables in place of the Config fields that a text of smartauth names.
+func Terms(text string) string { return terms.Replace(text) }
 
 // Env is what the variables say.
 type Env struct {
@@ -52,10 +60,21 @@ func Parse(environ []string) (env Env, ok bool, err error) {
 	if len(set) == 0 {
 		return Env{}, false, nil
 	}
+	var missing []string
 	for _, name := range []string{BaseURL, ClientID, KeyFile} {
 		if set[name] == "" {
-			return Env{}, true, fmt.Errorf("%w: %s is not set; without any of them the sandbox is used", ErrUsage, name)
+			missing = append(missing, name)
 		}
+	}
+	if len(missing) > 0 {
+		return Env{}, true, fmt.Errorf("%w: not set: %s; the sandbox is used if no SMART_ variable is set", ErrUsage, strings.Join(missing, ", "))
+	}
+	// A comma alone is no fault: the search parameters of a scope may have them.
+	if s := set[Scopes]; strings.Contains(s, ", ") || strings.Contains(s, ",system/") {
+		return Env{}, true, fmt.Errorf("%w: the scopes in %s are separated by spaces, not by commas", ErrUsage, Scopes)
+	}
+	if p := set[ReadPath]; strings.HasPrefix(p, "https://") || strings.HasPrefix(p, "http://") {
+		return Env{}, true, fmt.Errorf("%w: %s is what comes after %s, such as %s, and no URL", ErrUsage, ReadPath, BaseURL, defaultPath)
 	}
 	pem, err := os.ReadFile(set[KeyFile])
 	if err != nil {
@@ -65,7 +84,7 @@ func Parse(environ []string) (env Env, ok bool, err error) {
 	if err != nil {
 		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
 	}
-	env = Env{ReadPath: "Patient?_count=1", Config: smartauth.Config{
+	env = Env{ReadPath: defaultPath, Config: smartauth.Config{
 		BaseURL:   set[BaseURL],
 		ClientID:  set[ClientID],
 		Signer:    signer,

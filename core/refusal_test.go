@@ -1,0 +1,54 @@
+package smartauth_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/core/smarttest"
+)
+
+// Hints are for the case at hand: what cannot be the cause is not among them.
+func TestRefusalHints(t *testing.T) {
+	invalidScope := smarttest.Fault{Status: 400, Body: `{"error":"invalid_scope"}`}
+	denied := smarttest.Fault{Status: 401, Body: "Access Denied"}
+	for _, c := range []struct {
+		name      string
+		client    smarttest.ClientOptions
+		algorithm string
+		scopes    []string
+		fault     smarttest.Fault
+		hint, not string
+	}{
+		{"RS512", smarttest.ClientOptions{RSA: true}, "", nil, denied, "set Config.Algorithm to RS384", "takes RS512 only"},
+		{"RS384", smarttest.ClientOptions{RSA: true}, "RS384", nil, denied, "takes RS512 only", "does not know RS512"},
+		{"no scopes", smarttest.ClientOptions{}, "", nil, invalidScope, "Config.Scopes is empty", "commas"},
+		{"joined scopes", smarttest.ClientOptions{}, "", []string{"system/Patient.rs,system/Task.rs"}, invalidScope, "joined by commas", "registered for"},
+		{"scopes with commas left", smarttest.ClientOptions{}, "", []string{"system/Patient.rs,", "system/Task.rs"}, invalidScope, "joined by commas", "registered for"},
+		{"a comma in a parameter", smarttest.ClientOptions{}, "", []string{"system/Task.rs?resource-origin=Device/1,Device/2"}, invalidScope,
+			"registered for: system/Task.rs", "joined by commas"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := smarttest.New(t, smarttest.Options{})
+			cfg := srv.NewClient(c.client)
+			cfg.Algorithm, cfg.Scopes = c.algorithm, c.scopes
+			src, err := smartauth.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv.Fail(smarttest.TokenEndpoint, c.fault)
+			_, err = src.Token(t.Context())
+			e, _ := err.(*smartauth.Error)
+			if e == nil {
+				t.Fatalf("error %v", err)
+			}
+			mentions := func(text string) bool {
+				return slices.ContainsFunc(e.Hints, func(hint string) bool { return strings.Contains(hint, text) })
+			}
+			if !mentions(c.hint) || mentions(c.not) {
+				t.Errorf("hints %q, want one about %q and none about %q", e.Hints, c.hint, c.not)
+			}
+		})
+	}
+}
