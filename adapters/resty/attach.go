@@ -39,7 +39,9 @@ func Attach(client *resty.Client, src smartauth.TokenSource, opts ...smarthttp.O
 	a.transport.Store(t)
 	attached.add(client, a)
 	client.OnBeforeRequest(a.beforeRequest)
-	client.AddRetryHook(beforeRetry)
+	client.OnSuccess(func(_ *resty.Client, resp *resty.Response) { end(resp.Request) })
+	client.OnError(func(r *resty.Request, _ error) { end(r) })
+	client.OnPanic(func(r *resty.Request, _ error) { end(r) })
 	if hasNoPreRequestHook(client) {
 		client.SetPreRequestHook(a.preRequest)
 	}
@@ -109,22 +111,8 @@ func (a *attachment) transportOf(c *resty.Client) *smarthttp.Transport {
 	return a.transport.Load()
 }
 
-// beforeRequest binds r, which resty sends again after a failure, or its user for another call.
 func (a *attachment) beforeRequest(c *resty.Client, r *resty.Request) error {
-	t, ctx := a.transportOf(c), r.Context()
-	last, ok := ctx.Value(attemptsKey{}).(*attempts)
-	if ok && last.request == r && last.repeats && smarthttp.BoundTo(ctx) == t {
-		last.repeats = false
-		return nil
-	}
-	if top, ok := ctx.(*attempts); ok {
-		ctx = top.Context
-	}
-	ctx = t.Bind(ctx)
-	if c.RetryCount > 0 {
-		ctx = &attempts{Context: ctx, request: r, left: c.RetryCount}
-	}
-	r.SetContext(ctx)
+	begin(r, a.transportOf(c))
 	return nil
 }
 
