@@ -193,8 +193,37 @@ func (s *sandbox) goesThrough(t *testing.T, name string, client *resty.Client, a
 			t.Errorf("%s: status %d, bearer %t, want a 401 to a request without one", name, resp.StatusCode(), s.lastBearer() != "")
 		}
 	}
+	if len(s.log.skipped) > 0 {
+		t.Errorf("%s: reported as skipped, %v", name, s.log.skipped)
+	}
 	tokens := s.Counts().TokenRequests - before.TokenRequests
 	if authenticated && tokens != len(faults) || !authenticated && tokens != 0 {
 		t.Errorf("%s: %d token requests", name, tokens)
 	}
+}
+
+// With a context that is not derived, nothing is left to tell a repeat from another call.
+func TestContextOfItsOwnMakesEachRepeatACall(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		for _, before := range []bool{true, false} {
+			client := retrying(s.bare())
+			hook := func(_ *resty.Client, r *resty.Request) error {
+				r.SetContext(context.Background())
+				return nil
+			}
+			if before {
+				client.OnBeforeRequest(hook)
+			}
+			attach(t, client, s.src)
+			if !before {
+				client.OnBeforeRequest(hook)
+			}
+			n := s.Counts().FHIR
+			s.failWith(401, 503, 401)
+			search(t, client.R(), http.StatusOK)
+			if n = s.Counts().FHIR - n; n != 4 {
+				t.Errorf("hook added before Attach %t: %d requests, want two attempts, both healed", before, n)
+			}
+		}
+	})
 }
