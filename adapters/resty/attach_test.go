@@ -32,7 +32,7 @@ func TestAttachRefuses(t *testing.T) {
 			{"header", s.bare().SetHeader("authorization", "Bearer own"), s.src, "remove SetHeader"},
 			{"verbatim header", s.bare().SetHeaderVerbatim("authorization", "Bearer own"), s.src, "remove SetHeader"},
 			{"other server", s.bare().SetBaseURL("https://other.example.nl/fhir"), s.src, "other.example.nl"},
-			{"other server, old name", s.bare().SetBaseURL("").SetHostURL("https://other.example.nl/fhir"), s.src, "other.example.nl"},
+			{"other server, old name", s.bare().SetBaseURL("").SetHostURL("https://other.example.nl/fhir"), s.src, "other.example.nl"}, //nolint:staticcheck // the old name still works
 			{"other port", s.bare().SetBaseURL("http://localhost:1/fhir"), s.src, "localhost:1"},
 			{"no URL", s.bare().SetBaseURL("fhir.example.nl"), s.src, "absolute URL"},
 		} {

@@ -121,10 +121,10 @@ func TestCallWithAHookThatFails(t *testing.T) {
 	})
 }
 
-// A panic ends a call, too.
-func TestCallThatPanics(t *testing.T) {
+// An error or a panic ends a call, too.
+func TestCallThatFails(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *sandbox) {
-		panics := true
+		panics := false
 		client := s.attached(t).OnAfterResponse(func(*resty.Client, *resty.Response) error {
 			if panics {
 				panic("in a hook")
@@ -132,12 +132,22 @@ func TestCallThatPanics(t *testing.T) {
 			return nil
 		})
 		r := client.R()
+		s.Fail(smarttest.FHIR, smarttest.Fault{Times: 1, Status: 401}, smarttest.Fault{CloseConnection: true})
+		if _, err := r.Get("/Patient"); err == nil {
+			t.Error("there is no error of a connection that was closed")
+		}
+		s.failWith(401)
+		search(t, r, http.StatusOK)
+
+		panics = true
 		s.failWith(401)
 		func() {
 			defer func() { _ = recover() }()
 			search(t, r, http.StatusOK)
+			t.Error("the hook did not panic")
 		}()
 		panics = false
+		time.Sleep(time.Minute) // so that honest revocations are never too many
 		s.failWith(401)
 		search(t, r, http.StatusOK)
 	})

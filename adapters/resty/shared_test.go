@@ -93,6 +93,15 @@ func TestContextOfAnotherClient(t *testing.T) {
 		if s.lastBearer() != tokenOf(t, s.src) {
 			t.Error("the first client sent another token")
 		}
+
+		second.OnBeforeRequest(func(_ *resty.Client, own *resty.Request) error {
+			own.SetContext(r.Context())
+			return nil
+		})
+		search(t, second.R(), http.StatusOK)
+		if s.lastBearer() != tokenOf(t, other) {
+			t.Error("the second client sent another token, with a context that a hook has set")
+		}
 	})
 }
 
