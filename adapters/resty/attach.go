@@ -23,6 +23,13 @@ import (
 // http.Client below may be shared: its other users, and other resty clients, get no token of src.
 //
 // A request with an Authorization of its own, or to another origin, goes without the token.
+//
+// A 401 is healed once a call, however often resty sends the request again within it. What belongs to the call is in the
+// request's context. Hooks may derive theirs from it. One of [resty.Client.OnBeforeRequest] that sets a context that is not
+// derived, as context.WithTimeout(context.Background(), …) is, makes each repeat count as a call of its own. If such a hook
+// was added after Attach, and the client has a pre-request hook of its own, of which resty keeps one only (see
+// [resty.Client.SetPreRequestHook], before Attach or after), then nothing of Attach is left: the request goes without the
+// token, the server's 401 comes back as the response, and no observer is told.
 func Attach(client *resty.Client, src smartauth.TokenSource, opts ...smarthttp.Option) error {
 	t, err := transportFor(client, src, opts)
 	if err != nil {
@@ -39,7 +46,9 @@ func Attach(client *resty.Client, src smartauth.TokenSource, opts ...smarthttp.O
 	a.transport.Store(t)
 	attached.add(client, a)
 	client.OnBeforeRequest(a.beforeRequest)
-	client.AddRetryHook(beforeRetry)
+	client.OnSuccess(func(_ *resty.Client, resp *resty.Response) { end(resp.Request) })
+	client.OnError(func(r *resty.Request, _ error) { end(r) })
+	client.OnPanic(func(r *resty.Request, _ error) { end(r) })
 	if hasNoPreRequestHook(client) {
 		client.SetPreRequestHook(a.preRequest)
 	}
@@ -109,22 +118,8 @@ func (a *attachment) transportOf(c *resty.Client) *smarthttp.Transport {
 	return a.transport.Load()
 }
 
-// beforeRequest binds r, which resty sends again after a failure, or its user for another call.
 func (a *attachment) beforeRequest(c *resty.Client, r *resty.Request) error {
-	t, ctx := a.transportOf(c), r.Context()
-	last, ok := ctx.Value(attemptsKey{}).(*attempts)
-	if ok && last.request == r && last.repeats && smarthttp.BoundTo(ctx) == t {
-		last.repeats = false
-		return nil
-	}
-	if top, ok := ctx.(*attempts); ok {
-		ctx = top.Context
-	}
-	ctx = t.Bind(ctx)
-	if c.RetryCount > 0 {
-		ctx = &attempts{Context: ctx, request: r, left: c.RetryCount}
-	}
-	r.SetContext(ctx)
+	begin(r, a.transportOf(c))
 	return nil
 }
 

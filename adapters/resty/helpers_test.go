@@ -19,13 +19,13 @@ import (
 type sandbox struct {
 	*smarttest.Server
 	src *smartauth.Source
-	log *log
+	log *logger
 }
 
 func inMemory(t *testing.T, test func(*testing.T, *sandbox)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &sandbox{Server: smarttest.New(t, smarttest.Options{InMemory: true}), log: &log{}}
+		s := &sandbox{Server: smarttest.New(t, smarttest.Options{InMemory: true}), log: &logger{}}
 		s.src = s.source(t)
 		test(t, s)
 	})
@@ -95,33 +95,33 @@ func (s *sandbox) refuseOnce() {
 	s.Fail(smarttest.FHIR, smarttest.Fault{Times: 1, Status: http.StatusUnauthorized, Body: "Unauthorized"})
 }
 
-// log is what resty writes, and an Observer that remembers which requests went without a bearer.
-type log struct {
+// logger keeps what resty writes, and is an Observer that remembers which requests went without a bearer.
+type logger struct {
 	mu      sync.Mutex
 	text    strings.Builder
 	skipped []smartauth.SkipReason
 }
 
-func (l *log) write(format string, args ...any) {
+func (l *logger) write(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprintf(&l.text, format+"\n", args...)
 }
 
-func (l *log) Errorf(format string, args ...any) { l.write("ERROR "+format, args...) }
-func (l *log) Warnf(format string, args ...any)  { l.write("WARN "+format, args...) }
-func (l *log) Debugf(format string, args ...any) { l.write("DEBUG "+format, args...) }
+func (l *logger) Errorf(format string, args ...any) { l.write("ERROR "+format, args...) }
+func (l *logger) Warnf(format string, args ...any)  { l.write("WARN "+format, args...) }
+func (l *logger) Debugf(format string, args ...any) { l.write("DEBUG "+format, args...) }
 
-func (l *log) String() string {
+func (l *logger) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-func (l *log) PhaseStart(ctx context.Context, _ smartauth.PhaseStart) context.Context { return ctx }
-func (l *log) PhaseEnd(context.Context, smartauth.PhaseEnd)                           {}
+func (l *logger) PhaseStart(ctx context.Context, _ smartauth.PhaseStart) context.Context { return ctx }
+func (l *logger) PhaseEnd(context.Context, smartauth.PhaseEnd)                           {}
 
-func (l *log) BearerSkipped(_ context.Context, s smartauth.BearerSkipped) {
+func (l *logger) BearerSkipped(_ context.Context, s smartauth.BearerSkipped) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.skipped = append(l.skipped, s.Reason)

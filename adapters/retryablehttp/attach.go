@@ -17,8 +17,9 @@ import (
 //
 //   - HTTPClient is replaced by an authenticated copy, so that other users of the same http.Client get no token of src. A
 //     change to that one has no effect on client any more.
-//   - RequestLogHook is replaced by one that calls it, and marks the repeats of a request. One that is set later takes that
-//     away, and the 401 of each repeat may then be healed, not of one in all.
+//   - RequestLogHook is replaced by one that calls it, and marks the repeats of a request by its context. One that is set
+//     later, or that sets a context that is not derived from the request's, takes that away: the 401 of each repeat may then
+//     be healed, not of one in all.
 //   - CheckRetry is replaced by one that calls it, and ends the retries after a [smartauth.Permanent] error whatever it says.
 //     One that is set later decides by itself.
 //
@@ -46,13 +47,13 @@ func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...sma
 	return nil
 }
 
-// bindAfter makes the attempts of a request one to t. It comes after hook, which may replace the request's context.
+// bindAfter makes the attempts of a request one call to t. It comes after hook, which may replace the request's context.
 func bindAfter(hook retryablehttp.RequestLogHook, t *smarthttp.Transport) retryablehttp.RequestLogHook {
 	return func(logger retryablehttp.Logger, r *http.Request, attempt int) {
 		if hook != nil {
 			hook(logger, r, attempt)
 		}
-		if attempt == 0 || smarthttp.BoundTo(r.Context()) == nil {
+		if attempt == 0 {
 			*r = *r.WithContext(t.Bind(r.Context()))
 		}
 	}
@@ -64,8 +65,7 @@ func permanentIsFinal(check retryablehttp.CheckRetry) retryablehttp.CheckRetry {
 	}
 	return func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 		again, checkErr := check(ctx, resp, err)
-		var failed *smartauth.Error
-		if errors.As(err, &failed) && failed.Kind == smartauth.Permanent {
+		if failed, ok := errors.AsType[*smartauth.Error](err); ok && failed.Kind == smartauth.Permanent {
 			again = false
 		}
 		return again, checkErr
