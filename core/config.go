@@ -94,8 +94,8 @@ func (c Config) check() (*settings, error) {
 	if c.ClientID == "" {
 		wrong("Config.ClientID is empty; at Koppeltaal it is the id that domain admin shows for the application")
 	}
-	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		wrong("Config.ClientID %q holds white space, perhaps the line end of the file it came from", shorten(c.ClientID, 64))
+	if strings.TrimSpace(c.ClientID) != c.ClientID || strings.ContainsFunc(c.ClientID, unicode.IsControl) {
+		wrong("Config.ClientID %q holds a line end or the like, perhaps that of the file it came from", shorten(c.ClientID, 64))
 	}
 
 	if c.TokenURL != "" {
