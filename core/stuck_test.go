@@ -156,7 +156,7 @@ func TestPanickingSignerInAssertion(t *testing.T) {
 func TestSigningErrorIsCleaned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, src := sandbox(t, func(c *smartauth.Config) {
-			c.Signer = refusing{c.Signer, errors.New("kms: 400 Bad Request: POST with Authorization: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrbXMifQ.c2lnbmF0dXJl\r\n")}
+			c.Signer = refusing{c.Signer, errors.New("kms: 400 Bad Request: POST with Authorization: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrbXMifQ.c2lnbmF0dXJl\r\n")} //nolint:revive // what a client of a KMS might say
 		})
 		_, err := src.Token(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "kms: 400 Bad Request") || strings.Contains(err.Error(), "eyJ") {
