@@ -16,7 +16,10 @@ import (
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
+	"github.com/smartauth-go/smartauth/internal/leakcheck"
 )
+
+func TestMain(m *testing.M) { os.Exit(leakcheck.Run(m)) }
 
 func keyFile(t *testing.T) (file string, data []byte) {
 	t.Helper()
