@@ -27,9 +27,16 @@ func readme(t *testing.T) string {
 
 // Every Go snippet of the README is a run of statements in an Example with checked output, or in a test where it is about tests.
 func TestReadmeSnippets(t *testing.T) {
-	bodies := tested(t)
+	adapters, err := filepath.Glob(filepath.Join("..", "adapters", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies [][]string
+	for _, dir := range append(adapters, ".") {
+		bodies = append(bodies, tested(t, dir)...)
+	}
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
-	if len(snippets) < 3 {
+	if len(snippets) < 5 {
 		t.Errorf("only %d snippets found in the README", len(snippets))
 	}
 	for _, s := range snippets {
@@ -45,16 +52,16 @@ func TestReadmeSnippets(t *testing.T) {
 	}
 }
 
-// tested returns the statements of the Examples and tests that go test compiles and runs here.
-func tested(t *testing.T) (bodies [][]string) {
+// tested returns the statements of the Examples and tests that go test compiles and runs in a folder.
+func tested(t *testing.T, dir string) (bodies [][]string) {
 	t.Helper()
-	pkg, err := build.ImportDir(".", 0) // goes by the build constraints, as the compiler does
+	pkg, err := build.ImportDir(dir, 0) // goes by the build constraints, as the compiler does
 	if err != nil {
 		t.Fatal(err)
 	}
 	var files []*ast.File
 	for _, name := range pkg.XTestGoFiles {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
