@@ -178,22 +178,3 @@ func TestClockOffAndSlow(t *testing.T) {
 		})
 	}
 }
-
-func TestClockThatIsRightAgainIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &recorder{}
-		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		srv.SetClockOffset(smarttest.AuthServer, -time.Hour)
-		for range 3 {
-			if _, err := src.Token(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			srv.SetClockOffset(smarttest.AuthServer, 0)
-			time.Sleep(301 * time.Second)
-		}
-		// Assertions of an hour ago have expired; the next refusal drops the offset.
-		if want := []smartauth.State{smartauth.StateClockOff, smartauth.StateClockRight}; !slices.Equal(o.states(), want) {
-			t.Errorf("told %v, want %v", o.states(), want)
-		}
-	})
-}

@@ -103,3 +103,13 @@ func (r *recorder) states() []smartauth.State {
 	}
 	return s
 }
+
+// poll calls Token once a second.
+func poll(t *testing.T, src *smartauth.Source, d time.Duration) {
+	t.Helper()
+	for begin := time.Now(); time.Since(begin) < d; time.Sleep(time.Second) {
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

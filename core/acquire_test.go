@@ -1,0 +1,91 @@
+package smartauth_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/core/smarttest"
+)
+
+func TestAttemptsAreCountedByPhase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		attempts := func() string {
+			var seen []string
+			for _, s := range o.started() {
+				if s.Phase != smartauth.PhaseAcquire {
+					seen = append(seen, fmt.Sprint(s.Phase, s.Attempt))
+				}
+			}
+			o.mu.Lock()
+			o.starts = nil
+			o.mu.Unlock()
+			return strings.Join(seen, " ")
+		}
+		srv.Fail(smarttest.Discovery, smarttest.Fault{Times: 1, Status: 503})
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: 503})
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := attempts(), "discover0 discover1 sign0 exchange0 sign1 exchange1"; got != want {
+			t.Errorf("attempts %s, want %s", got, want)
+		}
+		time.Sleep(301 * time.Second)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, CloseConnection: true}) // the endpoint may have moved
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := attempts(), "sign0 exchange0 discover0 sign1 exchange1"; got != want {
+			t.Errorf("attempts %s, want %s", got, want)
+		}
+	})
+}
+
+func TestEveryAttemptHasItsOwnAssertion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cfg smartauth.Config
+		srv, src := sandbox(t, func(c *smartauth.Config) { cfg = *c })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 2, Status: 503})
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		assertions := srv.Assertions()
+		if len(assertions) != 3 {
+			t.Fatalf("%d assertions, want 3", len(assertions))
+		}
+		seen := map[any]bool{}
+		for _, a := range assertions {
+			jti := a.Claims["jti"]
+			if s, ok := jti.(string); !ok || len(s) != 36 || seen[jti] {
+				t.Errorf("jti %v, want a new UUID each time", jti)
+			}
+			seen[jti] = true
+
+			iat, exp := number(a.Claims["iat"]), number(a.Claims["exp"])
+			if exp-iat != 300 {
+				t.Errorf("exp is iat + %v, want 300", exp-iat)
+			}
+			if age := float64(time.Now().Unix()) - iat; age < 5 || age > 8 {
+				t.Errorf("iat is %v s old, want back-dated by 5", age)
+			}
+			for claim, want := range map[string]any{"iss": cfg.ClientID, "sub": cfg.ClientID, "aud": srv.TokenURL()} {
+				if a.Claims[claim] != want {
+					t.Errorf("claim %s is %v, want %v", claim, a.Claims[claim], want)
+				}
+			}
+			if len(a.Claims) != 6 {
+				t.Errorf("claims %v, want iss, sub, aud, jti, iat, exp and no other", a.Claims)
+			}
+			for field, want := range map[string]any{"alg": "ES384", "typ": "JWT", "kid": cfg.Signer.KeyID()} {
+				if a.Header[field] != want {
+					t.Errorf("header %s is %v, want %v", field, a.Header[field], want)
+				}
+			}
+		}
+	})
+}
