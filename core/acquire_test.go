@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
@@ -61,8 +63,9 @@ func TestEveryAttemptHasItsOwnAssertion(t *testing.T) {
 		seen := map[any]bool{}
 		for _, a := range assertions {
 			jti := a.Claims["jti"]
-			if s, ok := jti.(string); !ok || len(s) != 36 || seen[jti] {
-				t.Errorf("jti %v, want a new UUID each time", jti)
+			text, _ := jti.(string)
+			if id, err := uuid.Parse(text); err != nil || len(text) != 36 || id.Version() != 4 || id.Variant() != uuid.RFC4122 || seen[jti] {
+				t.Errorf("jti %v, want a new UUID v4 each time", jti)
 			}
 			seen[jti] = true
 

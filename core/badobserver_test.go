@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -33,7 +34,9 @@ func (o badObserver) PhaseEnd(_ context.Context, e smartauth.PhaseEnd) {
 	}
 }
 
-func (o badObserver) StateChanged(context.Context, smartauth.StateChange) { panic("state") }
+func (o badObserver) StateChanged(context.Context, smartauth.StateChange)    { panic("state") }
+func (o badObserver) Rejected(context.Context, smartauth.Rejection)          { panic("rejected") }
+func (o badObserver) BearerSkipped(context.Context, smartauth.BearerSkipped) { panic("skipped") }
 
 func TestPanickingObserverDoesNoHarm(t *testing.T) {
 	defer slog.SetDefault(slog.Default())
@@ -51,6 +54,8 @@ func TestPanickingObserverDoesNoHarm(t *testing.T) {
 							t.Fatal(r.err)
 						}
 					}
+					src.Rejected(t.Context(), smartauth.Rejection{})
+					src.BearerSkipped(t.Context(), smartauth.BearerSkipped{})
 				})
 			})
 		}
@@ -72,6 +77,73 @@ func TestObserverThatEndsTheGoroutine(t *testing.T) {
 				}()
 				if err := <-done; err == nil && at != "end acquire" {
 					t.Error("no error")
+				}
+			})
+		})
+	}
+}
+
+// endsGoroutine is a recorder that ends the goroutine in place of recording the beginning of a phase.
+type endsGoroutine struct {
+	recorder
+	at smartauth.Phase
+}
+
+func (o *endsGoroutine) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
+	if s.Phase == o.at {
+		runtime.Goexit()
+	}
+	return o.recorder.PhaseStart(ctx, s)
+}
+
+// A span that was begun must be ended, whatever becomes of the work.
+func TestEveryPhaseEnds(t *testing.T) {
+	transport := func(do func()) func(*smartauth.Config, *endsGoroutine) {
+		return func(c *smartauth.Config, _ *endsGoroutine) {
+			c.HTTPClient = &http.Client{Transport: answer(func(*http.Request) *http.Response { do(); return nil })}
+		}
+	}
+	signer := func(do func()) func(*smartauth.Config, *endsGoroutine) {
+		return func(c *smartauth.Config, _ *endsGoroutine) { c.Signer = badSigner{c.Signer, do} }
+	}
+	observer := func(at smartauth.Phase) func(*smartauth.Config, *endsGoroutine) {
+		return func(_ *smartauth.Config, o *endsGoroutine) { o.at = at }
+	}
+	for name, c := range map[string]struct {
+		change func(*smartauth.Config, *endsGoroutine)
+		last   smartauth.Phase // that begins
+	}{
+		"transport that panics":                        {transport(func() { panic("transport") }), smartauth.PhaseDiscover},
+		"transport that ends the goroutine":            {transport(runtime.Goexit), smartauth.PhaseDiscover},
+		"signer that panics":                           {signer(func() { panic("signer") }), smartauth.PhaseSign},
+		"signer that ends the goroutine":               {signer(runtime.Goexit), smartauth.PhaseSign},
+		"observer that ends the discovery's goroutine": {observer(smartauth.PhaseDiscover), smartauth.PhaseAcquire},
+		"observer that ends the flight's goroutine":    {observer(smartauth.PhaseExchange), smartauth.PhaseSign},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &endsGoroutine{}
+				_, src := sandbox(t, func(cfg *smartauth.Config) {
+					cfg.Observer = o
+					c.change(cfg, o)
+				})
+				if _, err := src.Token(t.Context()); err == nil {
+					t.Error("no error")
+				}
+				synctest.Wait()
+				begun, ended := o.started(), map[int]int{}
+				if last := begun[len(begun)-1].Phase; last != c.last {
+					t.Errorf("the last phase that began is %s, want %s", last, c.last)
+				}
+				for _, e := range o.ends {
+					if ended[e.id]++; e.Err == nil && e.Phase != smartauth.PhaseDiscover && e.Phase != smartauth.PhaseSign {
+						t.Errorf("phase %s ended without an error", e.Phase)
+					}
+				}
+				for _, s := range begun {
+					if ended[s.id] != 1 {
+						t.Errorf("phase %s ended %d times, want once", s.Phase, ended[s.id])
+					}
 				}
 			})
 		})

@@ -17,6 +17,11 @@ import (
 func TestFailures(t *testing.T) {
 	oauth := func(code string) string { return `{"error":"` + code + `","error_description":"the reason"}` }
 	type fault = smarttest.Fault
+	stalls := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`{"access_token":`))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
 	for _, c := range []struct {
 		name     string
 		fault    fault
@@ -43,10 +48,13 @@ func TestFailures(t *testing.T) {
 			smartauth.Temporary, "", 3, 250 * time.Millisecond, "", 0},
 		{"connection closed", fault{CloseConnection: true}, smartauth.Temporary, "", 3, 250 * time.Millisecond, "", 0},
 		{"no answer", fault{Hang: true}, smartauth.Temporary, "", 1, 250 * time.Millisecond, "", 15 * time.Second},
+		{"an answer without end", fault{Handler: stalls}, smartauth.Temporary, "", 1, 250 * time.Millisecond, "no answer within 15s", 15 * time.Second},
 		{"Access Denied", fault{Status: 401, Body: "Access Denied"}, smartauth.Refused, "", 1, time.Second, "not approved", 0},
 		{"403", fault{Status: 403}, smartauth.Refused, "", 1, time.Second, "not in the JWKS", 0},
 		{"Bad Request without scopes", fault{Status: 400, Body: "Bad Request"}, smartauth.Refused, "", 1, time.Second, "Config.Scopes is empty", 0},
 		{"invalid_client", fault{Status: 401, Body: oauth("invalid_client")}, smartauth.Refused, "invalid_client", 1, time.Second, "cannot read that JWKS", 0},
+		{"invalid_grant", fault{Status: 400, Body: oauth("invalid_grant")}, smartauth.Refused, "invalid_grant", 1, time.Second, "not approved", 0},
+		{"invalid_request", fault{Status: 400, Body: oauth("invalid_request")}, smartauth.Refused, "invalid_request", 1, time.Second, "not approved", 0},
 		{"an OAuth error with status 200", fault{Status: 200, Body: oauth("invalid_client")}, smartauth.Refused, "invalid_client", 1, time.Second, "not approved", 0},
 		{"invalid_scope", fault{Status: 400, Body: oauth("invalid_scope")}, smartauth.Permanent, "invalid_scope", 1, time.Minute, "Config.Scopes", 0},
 		{"unauthorized_client", fault{Status: 400, Body: oauth("unauthorized_client")}, smartauth.Permanent, "unauthorized_client", 1, time.Minute, "", 0},

@@ -44,14 +44,19 @@ func TestInvalidate(t *testing.T) {
 		if n := srv.Counts().TokenRequests; n != 4 {
 			t.Errorf("%d token requests, want the first and three renewals", n)
 		}
-		time.Sleep(11 * time.Second)
-		current, err := src.Token(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		src.Invalidate(current)
-		if got, err := src.Token(t.Context()); err != nil || got == current {
-			t.Errorf("got %v, %v; 10 s later one more renewal is due", got, err)
+		for _, c := range []struct {
+			after time.Duration
+			renew bool
+		}{{5 * time.Second, false}, {5 * time.Second, true}, {0, false}, {time.Minute, true}, {0, true}, {0, true}, {0, false}} {
+			time.Sleep(c.after)
+			current, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			src.Invalidate(current)
+			if got, err := src.Token(t.Context()); err != nil || (got != current) != c.renew {
+				t.Errorf("%v later: %v, %v; one renewal is due every 10 s, and three at most: want one now: %v", c.after, got, err, c.renew)
+			}
 		}
 	})
 }

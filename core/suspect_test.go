@@ -22,11 +22,18 @@ func TestSuspectTokenIsKeptWhileNoOtherIsToBeHad(t *testing.T) {
 		}
 		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
 		src.Invalidate(first)
-		for range 100 {
+		for i := range 100 {
+			begin := time.Now()
 			if got, err := src.Token(t.Context()); err != nil || got != first {
 				t.Fatalf("got %v, %v, want the suspect token", got, err)
 			}
+			if took := time.Since(begin); i > 0 && took != 0 { // whoever is first waits for the first renewal to fail
+				t.Fatalf("call %d took %v", i, took)
+			}
 			time.Sleep(100 * time.Millisecond)
+		}
+		if n := srv.Counts().TokenRequests; n < 7 {
+			t.Errorf("%d token requests, want more than one renewal", n)
 		}
 		srv.Clear()
 		time.Sleep(31 * time.Second)
