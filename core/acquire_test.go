@@ -2,6 +2,8 @@ package smartauth_test
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,4 +93,45 @@ func TestEveryAttemptHasItsOwnAssertion(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRequestsOfAnAcquisition(t *testing.T) {
+	for _, c := range []struct {
+		scopes []string
+		scope  string
+	}{
+		{nil, ""},
+		{[]string{"system/*.rs"}, "system%2F%2A.rs"},
+		{[]string{"system/Patient.rs", "system/Task.cruds"}, "system%2FPatient.rs+system%2FTask.cruds"},
+	} {
+		t.Run(c.scope, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, func(cfg *smartauth.Config) { cfg.Scopes = c.scopes })
+				srv.Fail(smarttest.Discovery, smarttest.Fault{Status: 404})
+				if _, err := src.Token(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for endpoint, accept := range map[smarttest.Endpoint]string{smarttest.Discovery: "application/json",
+					smarttest.Metadata: "application/fhir+json", smarttest.TokenEndpoint: "application/json"} {
+					if r := srv.Requests(endpoint); len(r) != 1 || r[0].Header.Get("Accept") != accept {
+						t.Errorf("%v: %+v, want one request that accepts %s", endpoint, r, accept)
+					}
+				}
+				r := srv.Requests(smarttest.TokenEndpoint)[0]
+				if got := r.Header.Get("Content-Type"); r.Method != http.MethodPost || got != "application/x-www-form-urlencoded" {
+					t.Errorf("%s of %s", r.Method, got)
+				}
+				fields := strings.Split(string(r.Body), "&")
+				for _, want := range []string{"grant_type=client_credentials", "scope=" + c.scope,
+					"client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"} {
+					if !slices.Contains(fields, want) {
+						t.Errorf("the form has no %s: %q", want, fields)
+					}
+				}
+				if len(fields) != 4 {
+					t.Errorf("%d fields, want these three, the assertion and no other", len(fields))
+				}
+			})
+		})
+	}
 }

@@ -1,11 +1,14 @@
 package smartauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
@@ -76,4 +79,87 @@ func TestObserversErrorIsNotTheCallers(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestReasons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		token := func(after time.Duration) *smartauth.Token {
+			time.Sleep(after)
+			token, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return token
+		}
+		token(0)
+		token(290 * time.Second)
+		src.Invalidate(token(301 * time.Second))
+		current := token(0)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+		src.Invalidate(current)
+		token(0) // still the old one
+		srv.Clear()
+		token(time.Minute) // and this call renews it
+		var got []string
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire {
+				got = append(got, fmt.Sprintf("%s, background %v", s.Reason, s.Background))
+			} else if s.Reason != "" || s.Background {
+				t.Errorf("phase %s has the reason of an acquisition: %+v", s.Phase, s.PhaseStart)
+			}
+		}
+		want := []string{"initial, background false", "expiring, background true", "expired, background false",
+			"rejected, background false", "rejected, background false", "rejected, background true"}
+		if !slices.Equal(got, want) {
+			t.Errorf("acquired for %q, want %q", got, want)
+		}
+	})
+}
+
+// listener writes down every event.
+type listener struct {
+	name string
+	log  *[]string
+}
+
+func (l listener) note(format string, args ...any) {
+	*l.log = append(*l.log, l.name+": "+fmt.Sprintf(format, args...))
+}
+
+func (l listener) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
+	l.note("start %s", s.Phase)
+	return ctx
+}
+func (l listener) PhaseEnd(_ context.Context, e smartauth.PhaseEnd) { l.note("end %s", e.Phase) }
+func (l listener) Rejected(_ context.Context, r smartauth.Rejection) {
+	l.note("rejected %s, waited %v", r.Outcome, r.Waited)
+}
+func (l listener) BearerSkipped(_ context.Context, s smartauth.BearerSkipped) {
+	l.note("skipped %s", s.Reason)
+}
+func (l listener) StateChanged(_ context.Context, c smartauth.StateChange) {
+	l.note("state %s %v", c.State, c.Offset)
+}
+
+func TestMultiObserverPassesEverythingOn(t *testing.T) {
+	var log []string
+	type phasesOnly struct{ smartauth.Observer }
+	m := smartauth.MultiObserver(listener{"a", &log}, nil, phasesOnly{listener{"b", &log}}, listener{"c", &log})
+	ctx := m.PhaseStart(t.Context(), smartauth.PhaseStart{Phase: smartauth.PhaseSign})
+	m.PhaseEnd(ctx, smartauth.PhaseEnd{Phase: smartauth.PhaseSign})
+	m.(smartauth.RejectionObserver).Rejected(ctx, smartauth.Rejection{Outcome: smartauth.OutcomeRecovered, Waited: time.Second})
+	m.(smartauth.SkipObserver).BearerSkipped(ctx, smartauth.BearerSkipped{Reason: smartauth.SkipOptOut})
+	m.(smartauth.StateObserver).StateChanged(ctx, smartauth.StateChange{State: smartauth.StateClockOff, Offset: time.Hour})
+	want := []string{"a: start sign", "b: start sign", "c: start sign", "c: end sign", "b: end sign", "a: end sign",
+		"c: rejected recovered, waited 1s", "a: rejected recovered, waited 1s", "c: skipped opt_out", "a: skipped opt_out",
+		"c: state clock_off 1h0m0s", "a: state clock_off 1h0m0s"}
+	if !slices.Equal(log, want) {
+		t.Errorf("called\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+	}
+	if smartauth.MultiObserver(nil, nil) != nil {
+		t.Error("an observer of nothing")
+	}
 }
