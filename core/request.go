@@ -112,7 +112,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		case n >= 1e9:
 			wait = time.Unix(n, 0).Sub(now)
 		default:
-			wait = time.Duration(n) * time.Second
+			wait = time.Duration(max(n, 0)) * time.Second // far below zero it would overflow
 		}
 	} else if at, err := http.ParseTime(text); err == nil {
 		if date, err := http.ParseTime(h.Get("Date")); err == nil {
