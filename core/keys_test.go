@@ -116,7 +116,7 @@ func quotesNothing(t *testing.T, text string, file []byte) {
 	}
 	for i := 0; i+6 <= len(block.Bytes); i++ {
 		part := block.Bytes[i : i+6]
-		for _, form := range []string{string(part), fmt.Sprintf("%x", part), fmt.Sprintf("%X", part), strings.Trim(fmt.Sprint(part), "[]"),
+		for _, form := range []string{string(part), fmt.Sprintf("%x", part), fmt.Sprintf("%X", part), strings.Trim(fmt.Sprintf("%d", part), "[]"),
 			base64.StdEncoding.EncodeToString(part), base64.URLEncoding.EncodeToString(part)} {
 			if strings.Contains(text, form) {
 				t.Fatalf("%q quotes the file", text)

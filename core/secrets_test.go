@@ -51,7 +51,7 @@ func (p *printed) mustNotHold(t *testing.T, secrets ...string) {
 
 // formsOf returns how a private number looks when it is printed.
 func formsOf(private []byte) []string {
-	forms := []string{string(private), new(big.Int).SetBytes(private).String(), strings.Trim(fmt.Sprint(private), "[]"),
+	forms := []string{string(private), new(big.Int).SetBytes(private).String(), strings.Trim(fmt.Sprintf("%d", private), "[]"),
 		base64.RawStdEncoding.EncodeToString(private[:len(private)/3*3]), base64.RawURLEncoding.EncodeToString(private[:len(private)/3*3])}
 	for _, f := range []string{"%x", "%X", "%#v", "%b", "%o", "%c", "%U"} {
 		forms = append(forms, strings.Trim(strings.TrimPrefix(fmt.Sprintf(f, private), "[]byte"), "[]{}"))
