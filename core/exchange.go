@@ -61,7 +61,9 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 			}
 			return &Error{Phase: PhaseExchange, Kind: kind, Endpoint: start.URL, StatusCode: resp.status, err: err}
 		}
-		token.date = resp.date()
+		if token.date = resp.date(); !token.date.IsZero() {
+			token.clockOffset = token.date.Sub(resp.at)
+		}
 		return nil
 	})
 	return token, err

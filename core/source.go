@@ -17,6 +17,7 @@ import (
 // it: all methods may be called from any goroutine. It needs no Close.
 type Source struct {
 	current atomic.Pointer[entry]
+	counted *counters // nil without an Observer
 
 	cfg        *settings
 	notify     notifier
@@ -38,8 +39,14 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := newNotifier(c.Observer)
-	return &Source{cfg: cfg, notify: n, discoverer: newDiscoverer(cfg, n), renewal: newBucket()}, nil
+	s := &Source{cfg: cfg, notify: newNotifier(c.Observer), renewal: newBucket()}
+	s.notify.source = s
+	s.discoverer = newDiscoverer(cfg, s.notify)
+	if c.Observer != nil {
+		s.counted = new(counters)
+	}
+	s.notify.sourceCreated(s)
+	return s, nil
 }
 
 // Format prints whose tokens these are and where, whatever the verb, and nothing of what the Source holds.
@@ -71,6 +78,7 @@ func (e *entry) alive() bool { return e != nil && time.Until(e.token.expiry) > 0
 // a ctx that ended while there was something to wait for, which wraps context.Cause(ctx).
 func (s *Source) Token(ctx context.Context) (*Token, error) {
 	if e := s.current.Load(); e.fresh() {
+		s.counted.hit()
 		return e.token, nil
 	}
 	return s.acquireOrWait(ctx)
@@ -86,6 +94,9 @@ func (s *Source) Invalidate(t *Token) {
 		s.current.Store(&entry{token: t, suspect: true})
 	}
 }
+
+// ClientID returns Config.ClientID.
+func (s *Source) ClientID() string { return s.cfg.ClientID }
 
 // BaseURL returns Config.BaseURL without a trailing slash. Bearers belong to its origin.
 func (s *Source) BaseURL() string { return s.cfg.base.String() }
@@ -113,10 +124,16 @@ func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, []st
 }
 
 // Rejected passes an adapter's report on to the [Observer].
-func (s *Source) Rejected(ctx context.Context, r Rejection) { s.notify.rejected(ctx, r) }
+func (s *Source) Rejected(ctx context.Context, r Rejection) {
+	r.Source = s
+	s.notify.rejected(ctx, r)
+}
 
 // BearerSkipped passes an adapter's report on to the [Observer].
-func (s *Source) BearerSkipped(ctx context.Context, b BearerSkipped) { s.notify.bearerSkipped(ctx, b) }
+func (s *Source) BearerSkipped(ctx context.Context, b BearerSkipped) {
+	b.Source = s
+	s.notify.bearerSkipped(ctx, b)
+}
 
 var errReentrant = errors.New("Token was called from within its own acquisition: by an Observer, a Signer or the HTTP client's transport")
 
@@ -134,12 +151,15 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	switch {
 	case e.fresh():
 		s.mu.Unlock()
+		s.counted.hit()
 		return e.token, nil
 	case e.alive() && !refused && (!e.suspect || e.kept):
 		if s.flight == nil && s.failing.mayRefresh(now) {
 			s.launch(ctx, e, true)
 		}
+		failing := s.failing.err != nil
 		s.mu.Unlock()
+		s.counted.old(failing)
 		return e.token, nil
 	case ctx.Err() != nil:
 		s.mu.Unlock()
@@ -183,6 +203,7 @@ func (s *Source) outcome(ctx context.Context, f *flight, e *entry, refused bool)
 		case <-notSoon:
 			if e.alive() {
 				s.keep(e)
+				s.counted.old(true)
 				return e.token, nil
 			}
 			notSoon = nil
@@ -201,6 +222,7 @@ func (s *Source) landed(f *flight, e *entry, refused bool) (*Token, error) {
 // that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
 func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
 	if e.alive() && !refused && err.Kind != Permanent {
+		s.counted.old(true)
 		return e.token, nil
 	}
 	return nil, err

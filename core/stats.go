@@ -1,0 +1,66 @@
+package smartauth
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what a [Source] can tell of itself without a lock that Token would wait for.
+type Stats struct {
+	// TokenEndpoint is the URL that tokens are asked from, without its query; empty until it is known.
+	TokenEndpoint string
+
+	// Expiry is that of the current token, zero if there is none.
+	Expiry time.Time
+
+	// Hits are the calls of Token so far that were answered at once with a token in good order. Stale are those answered with
+	// an older one, because no other was to be had or soon enough. Both are counted only if there is a Config.Observer.
+	Hits, Stale uint64
+
+	// ClockOffset is how far the authorization server's clock was ahead of the local one at the last token response, to within
+	// a second and the time that the response took; ClockKnown tells whether there was a Date to compare.
+	ClockOffset time.Duration
+	ClockKnown  bool
+}
+
+// Stats returns the present ones.
+func (s *Source) Stats() Stats {
+	var st Stats
+	if endpoint := s.cfg.token; endpoint != nil {
+		st.TokenEndpoint = displayURL(endpoint)
+	} else if d := s.discoverer.known.Load(); d != nil {
+		st.TokenEndpoint = displayURL(d.token)
+	}
+	if e := s.current.Load(); e != nil {
+		st.Expiry = e.token.expiry
+		st.ClockOffset, st.ClockKnown = e.token.clockOffset, !e.token.date.IsZero()
+	}
+	if s.counted != nil {
+		st.Hits, st.Stale = s.counted.hits.Load(), s.counted.stale.Load()
+	}
+	return st
+}
+
+// counters are apart from the Source, so that counting does not take the current token from the caches of other processors.
+type counters struct {
+	_           [64]byte
+	hits, stale atomic.Uint64
+	_           [64]byte
+}
+
+func (c *counters) hit() {
+	if c != nil {
+		c.hits.Add(1)
+	}
+}
+
+// old counts a token that a refresh is due for, or could not replace.
+func (c *counters) old(failing bool) {
+	switch {
+	case c == nil:
+	case failing:
+		c.stale.Add(1)
+	default:
+		c.hits.Add(1)
+	}
+}
