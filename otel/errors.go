@@ -80,8 +80,11 @@ func networkErrorType(err error) string {
 // describe is the text of a span's status: what happened, without what the server wrote and whom it was sent for.
 func describe(err error) string {
 	var failed *smartauth.Error
-	if !errors.As(err, &failed) {
-		return err.Error()
+	if !errors.As(err, &failed) { // of a caller's context, with a cause that is the application's
+		if errors.Is(err, context.DeadlineExceeded) {
+			return "the caller's time was up"
+		}
+		return "not finished"
 	}
 	text := string(failed.Phase)
 	if failed.StatusCode != 0 {

@@ -106,6 +106,9 @@ func endAttributes(p *phase, e smartauth.PhaseEnd) []attribute.KeyValue {
 	if e.Algorithm != "" {
 		list = append(list, keyAlg.String(e.Algorithm), keyKid.String(e.KeyID))
 	}
+	if e.Phase == smartauth.PhaseAcquire {
+		list = append(list, serverOf(p.Source)...) // it may have been discovered meanwhile
+	}
 	if p.exchanges > 0 {
 		list = append(list, keyAttempts.Int(p.exchanges))
 	}
