@@ -206,7 +206,7 @@ func TestSpans(t *testing.T) {
 		    smartauth.discover client Error(discover: 500 Internal Server Error) error.type=500 http.request.resend_count=2 http.response.status_code=500`},
 		"no signature": {
 			func(w *world) {
-				w.cfg.Signer = brokenSigner{w.cfg.Signer}
+				w.cfg.Signer = brokenSigner{w.cfg.Signer, errors.New("the HSM is gone")}
 				w.src = w.source(w.cfg)
 				_, _ = w.call("first")
 			}, `
@@ -238,8 +238,9 @@ func TestSpans(t *testing.T) {
 }
 
 // brokenSigner has lost its connection to the key.
-type brokenSigner struct{ smartauth.Signer }
-
-func (brokenSigner) Sign(context.Context, string, []byte) ([]byte, error) {
-	return nil, errors.New("the HSM is gone")
+type brokenSigner struct {
+	smartauth.Signer
+	err error
 }
+
+func (s brokenSigner) Sign(context.Context, string, []byte) ([]byte, error) { return nil, s.err }
