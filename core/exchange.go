@@ -48,11 +48,11 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		}
 		end.StatusCode = resp.status
 		if resp.status < 200 || resp.status > 299 {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		var oauth oauthError
 		if token, oauth, err = parseToken(resp.body, sent); oauth.Code != "" {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		if err != nil {
 			kind := Refused

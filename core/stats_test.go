@@ -137,3 +137,40 @@ func TestScopesThatAreMissing(t *testing.T) {
 		})
 	}
 }
+
+// However a call is answered, it is counted once: by the Source if at once, and otherwise by the phase that it set off or
+// waited in.
+func TestEveryCallIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		calls := 0
+		crowd := func() {
+			calls += 7
+			herd(7, func() (*smartauth.Token, error) { return src.Token(t.Context()) })
+		}
+		for _, fault := range []smarttest.Fault{{}, {Status: 503}, {Status: 401}, {Delay: 4 * time.Second}, {Hang: true}, {}} {
+			srv.Fail(smarttest.TokenEndpoint, fault)
+			for _, pause := range []time.Duration{0, time.Millisecond, 3 * time.Second, 280 * time.Second, 20 * time.Second} {
+				time.Sleep(pause)
+				crowd()
+				if token, err := src.Token(t.Context()); err == nil {
+					src.Invalidate(token)
+				}
+				calls++
+				crowd()
+			}
+		}
+		time.Sleep(time.Minute)
+		phases := 0
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire && (s.Shared || !s.Background) {
+				phases++
+			}
+		}
+		st := src.Stats()
+		if st.Hits == 0 || st.Stale == 0 || st.Failed == 0 || phases == 0 || int(st.Hits+st.Stale+st.Failed)+phases != calls {
+			t.Errorf("%+v and %d phases, want %d calls in all, of each kind some", st, phases, calls)
+		}
+	})
+}
