@@ -40,7 +40,8 @@ type count struct {
 	n          int64
 }
 
-// watched is a Source whose counters are asked for at each collection.
+// watched is a Source whose counters are asked for at each collection. What it counted after the last one before it is
+// garbage goes with it.
 type watched struct {
 	hits, stale, failed uint64 // seen so far
 }

@@ -80,6 +80,7 @@ func story(w *world) {
 			w.src.Invalidate(token)
 			_, _ = w.src.Token(w.Context())
 		}
+		w.metrics() // before this Source gives way to the next
 	}
 	w.cfg.Signer = brokenSigner{w.cfg.Signer, http.ErrAbortHandler}
 	_, _ = w.source(w.cfg).Token(w.Context())
