@@ -82,7 +82,7 @@ func TestErrorTypesOfResponses(t *testing.T) {
 		for _, fault := range faults {
 			t.Run(want, func(t *testing.T) {
 				inWorld(t, nil, func(w *world) {
-					w.Server.Fail(smarttest.TokenEndpoint, fault)
+					w.Fail(smarttest.TokenEndpoint, fault)
 					if got := w.errorType(); got != want {
 						w.Errorf("error.type %q, want %q", got, want)
 					}
@@ -100,7 +100,7 @@ func TestErrorTypesOfDiscovery(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			inWorld(t, nil, func(w *world) {
-				w.Server.Fail(smarttest.Discovery, fault)
+				w.Fail(smarttest.Discovery, fault)
 				if got := w.errorType(); got != want {
 					w.Errorf("error.type %q, want %q", got, want)
 				}
