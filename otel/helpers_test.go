@@ -131,6 +131,9 @@ func (w *world) draw(leaveOut ...string) string {
 	walk = func(indent string, list []sdktrace.ReadOnlySpan) {
 		for _, s := range list {
 			b.WriteString(indent + s.Name() + " " + s.SpanKind().String())
+			if s.Parent().IsValid() && known[s.Parent().SpanID()] == nil {
+				b.WriteString(" below another's")
+			}
 			if s.Status().Code != codes.Unset {
 				fmt.Fprintf(&b, " %s(%s)", s.Status().Code, s.Status().Description)
 			}

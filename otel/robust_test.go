@@ -125,6 +125,9 @@ func TestTwoObservers(t *testing.T) {
 		smartauth.token.acquire internal attempts=1 refresh.reason=initial token.source=network
 		  smartauth.discover client http.response.status_code=200
 		  smartauth.sign internal
+		  smartauth.exchange client http.response.status_code=200
+		smartauth.token.acquire internal attempts=1 refresh.reason=expiring token.source=network
+		  smartauth.sign internal
 		  smartauth.exchange client http.response.status_code=200`, common...)
 				if got := world.points(requests, "smartauth.token.source"); got["network"] != 1 || got["cache"] != 1 {
 					world.Errorf("requests %v", got)
@@ -133,9 +136,8 @@ func TestTwoObservers(t *testing.T) {
 		})
 	}, func(w *world) {
 		for range 2 {
-			if _, err := w.src.Token(w.Context()); err != nil {
-				w.Fatal(err)
-			}
+			get(w)
+			time.Sleep(290 * time.Second)
 		}
 	})
 }

@@ -52,7 +52,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				w.cfg.Observer = smartauth.MultiObserver(w.observer, smartauth.NewLogObserver(logger))
 				w.cfg.Scopes = []string{"system/Task.rs?owner=scope-in-config"}
-				w.cfg.TokenURL = w.TokenURL() + "?secret=" + marker
+				w.cfg.TokenURL = w.TokenURL() + "?secret=" + marker + "-query"
 			}, func(w *world) {
 				w.Fail(smarttest.TokenEndpoint, faults...)
 				ctx := withBaggage(w.T, w.Context())
