@@ -29,7 +29,10 @@ func (s *Source) acquire(ctx context.Context) (*Token, error) {
 		if e.Phase == PhaseExchange && e.Kind == Refused {
 			s.clock.set(0)
 			if e.clockOff != 0 && !reissued {
-				reissued, offset = true, offset+e.clockOff
+				reissued = true
+				if offset += e.clockOff; offset.Abs() < clockTolerance { // the local clock will do
+					offset = 0
+				}
 				continue
 			}
 		}

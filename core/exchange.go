@@ -48,11 +48,11 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		}
 		end.StatusCode = resp.status
 		if resp.status < 200 || resp.status > 299 {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		var oauth oauthError
 		if token, oauth, err = parseToken(resp.body, sent); oauth.Code != "" {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		if err != nil {
 			kind := Refused
@@ -61,7 +61,9 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 			}
 			return &Error{Phase: PhaseExchange, Kind: kind, Endpoint: start.URL, StatusCode: resp.status, err: err}
 		}
-		token.date = resp.date()
+		if token.date = resp.date(); !token.date.IsZero() {
+			token.clockOffset = token.date.Sub(resp.at)
+		}
 		return nil
 	})
 	return token, err

@@ -10,6 +10,7 @@ import (
 
 // notifier calls an Observer, and survives its panics. The zero value calls nobody.
 type notifier struct {
+	source    *Source // whose events these are; nil within a MultiObserver, where they say so themselves
 	observer  Observer
 	rejection RejectionObserver
 	skip      SkipObserver
@@ -32,6 +33,7 @@ func (n notifier) within(ctx context.Context, s PhaseStart, do func(context.Cont
 	if n.observer == nil {
 		return do(ctx, new(PhaseEnd))
 	}
+	s.Source = n.source
 	n.guard(func() {
 		if inner := n.observer.PhaseStart(ctx, s); inner != nil {
 			ctx = inner
@@ -61,6 +63,12 @@ func (n notifier) rejected(ctx context.Context, r Rejection) {
 func (n notifier) bearerSkipped(ctx context.Context, s BearerSkipped) {
 	if n.skip != nil {
 		n.guard(func() { n.skip.BearerSkipped(ctx, s) })
+	}
+}
+
+func (n notifier) sourceCreated(s *Source) {
+	if o, ok := n.observer.(SourceObserver); ok {
+		n.guard(func() { o.SourceCreated(s) })
 	}
 }
 
@@ -119,6 +127,12 @@ func (m multiObserver) Rejected(ctx context.Context, r Rejection) {
 func (m multiObserver) BearerSkipped(ctx context.Context, s BearerSkipped) {
 	for _, n := range slices.Backward(m) {
 		n.bearerSkipped(ctx, s)
+	}
+}
+
+func (m multiObserver) SourceCreated(s *Source) {
+	for _, n := range slices.Backward(m) {
+		n.sourceCreated(s)
 	}
 }
 

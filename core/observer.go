@@ -10,7 +10,8 @@ import (
 // may be called from several goroutines at once and should be quick: callers wait for them. A panic in an Observer is
 // swallowed, and written once to package slog's default logger.
 //
-// An Observer that also implements [RejectionObserver], [SkipObserver] or [StateObserver] is told of those events too.
+// An Observer that also implements [RejectionObserver], [SkipObserver], [StateObserver] or [SourceObserver] is told of those
+// events too. One Observer may serve several Sources: each event names its own.
 type Observer interface {
 	// PhaseStart returns the context for everything inside the phase, and for its PhaseEnd.
 	PhaseStart(ctx context.Context, s PhaseStart) context.Context
@@ -47,6 +48,7 @@ const (
 
 // PhaseStart describes a phase that begins.
 type PhaseStart struct {
+	Source *Source
 	Phase  Phase
 	Reason Reason // of an acquire phase, empty otherwise
 
@@ -106,6 +108,7 @@ const (
 
 // Rejection describes a request that was answered with 401.
 type Rejection struct {
+	Source  *Source // nil if it was reported by an adapter over another TokenSource
 	Outcome Outcome
 	Waited  time.Duration // for a FHIR server whose clock lags behind the authorization server's
 }
@@ -128,6 +131,7 @@ const (
 
 // BearerSkipped describes a request sent without our bearer.
 type BearerSkipped struct {
+	Source *Source // nil if it was reported by an adapter over another TokenSource
 	Reason SkipReason
 }
 
@@ -146,11 +150,23 @@ const (
 	StateClockOff     State = "clock_off"     // assertions are now signed on the authorization server's clock; Offset tells the difference
 	StateClockRight   State = "clock_right"   // and again on the local one
 	StateScopeMissing State = "scope_missing" // the server granted a token and named no scope
+
+	// StateScopeNarrower means that some of Config.Scopes are not among the granted ones. Scopes with a wildcard do not count,
+	// as servers grant what the wildcard stands for.
+	StateScopeNarrower State = "scope_narrower"
 )
 
 // StateChange describes a change of state.
 type StateChange struct {
+	Source *Source
 	State  State
-	Err    error
-	Offset time.Duration
+	Err    error         // of StateFailing
+	Offset time.Duration // of StateClockOff: the server's clock minus the local one
+	Scopes []string      // of StateScopeNarrower: those of Config.Scopes that are missing
+}
+
+// A SourceObserver is told of every [Source] that [New] makes with it, to ask for its [Stats] from time to time. It should not
+// keep the Source alive for that (package weak).
+type SourceObserver interface {
+	SourceCreated(s *Source)
 }

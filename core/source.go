@@ -17,6 +17,7 @@ import (
 // it: all methods may be called from any goroutine. It needs no Close.
 type Source struct {
 	current atomic.Pointer[entry]
+	counted *counters // nil without an Observer
 
 	cfg        *settings
 	notify     notifier
@@ -38,8 +39,14 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := newNotifier(c.Observer)
-	return &Source{cfg: cfg, notify: n, discoverer: newDiscoverer(cfg, n), renewal: newBucket()}, nil
+	s := &Source{cfg: cfg, notify: newNotifier(c.Observer), renewal: newBucket()}
+	s.notify.source = s
+	s.discoverer = newDiscoverer(cfg, s.notify)
+	if c.Observer != nil {
+		s.counted = new(counters)
+	}
+	s.notify.sourceCreated(s)
+	return s, nil
 }
 
 // Format prints whose tokens these are and where, whatever the verb, and nothing of what the Source holds.
@@ -71,6 +78,7 @@ func (e *entry) alive() bool { return e != nil && time.Until(e.token.expiry) > 0
 // ends before there is a token: that one wraps ctx.Err() and context.Cause(ctx).
 func (s *Source) Token(ctx context.Context) (*Token, error) {
 	if e := s.current.Load(); e.fresh() {
+		s.counted.hit()
 		return e.token, nil
 	}
 	return s.acquireOrWait(ctx)
@@ -86,6 +94,9 @@ func (s *Source) Invalidate(t *Token) {
 		s.current.Store(&entry{token: t, suspect: true})
 	}
 }
+
+// ClientID returns Config.ClientID.
+func (s *Source) ClientID() string { return s.cfg.ClientID }
 
 // BaseURL returns Config.BaseURL without a trailing slash. Bearers belong to its origin.
 func (s *Source) BaseURL() string { return s.cfg.base.String() }
@@ -114,10 +125,16 @@ func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, []st
 }
 
 // Rejected passes an adapter's report on to the [Observer].
-func (s *Source) Rejected(ctx context.Context, r Rejection) { s.notify.rejected(ctx, r) }
+func (s *Source) Rejected(ctx context.Context, r Rejection) {
+	r.Source = s
+	s.notify.rejected(ctx, r)
+}
 
 // BearerSkipped passes an adapter's report on to the [Observer].
-func (s *Source) BearerSkipped(ctx context.Context, b BearerSkipped) { s.notify.bearerSkipped(ctx, b) }
+func (s *Source) BearerSkipped(ctx context.Context, b BearerSkipped) {
+	b.Source = s
+	s.notify.bearerSkipped(ctx, b)
+}
 
 var errReentrant = errors.New("Token was called from within its own acquisition: by an Observer, a Signer or the HTTP client's transport")
 
@@ -135,12 +152,15 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	switch {
 	case e.fresh():
 		s.mu.Unlock()
+		s.counted.hit()
 		return e.token, nil
 	case e.alive() && !refused && (!e.suspect || e.kept):
 		if s.flight == nil && s.failing.mayRefresh(now) {
 			s.launch(ctx, e, true)
 		}
+		overdue := e.suspect || s.failing.err != nil
 		s.mu.Unlock()
+		s.counted.old(overdue)
 		return e.token, nil
 	case ctx.Err() != nil:
 		s.mu.Unlock()
@@ -150,7 +170,7 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	if f == nil {
 		if err := s.failing.coolDown(now); err != nil {
 			s.mu.Unlock()
-			return s.settle(e, refused, err)
+			return s.counted.coolingDown(s.settle(e, refused, err))
 		}
 		f, leader = s.launch(ctx, e, false), true
 	}

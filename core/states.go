@@ -1,6 +1,10 @@
 package smartauth
 
-import "context"
+import (
+	"context"
+	"slices"
+	"strings"
+)
 
 // stateChange is one to be told, in the context of the acquisition that brought it.
 type stateChange struct {
@@ -21,9 +25,22 @@ func (s *Source) noteSuccess(ctx context.Context, failedBefore bool, replaced *e
 	if failedBefore {
 		s.note(ctx, StateChange{State: StateRecovered})
 	}
-	if t.scope == "" && (replaced == nil || replaced.token.scope != "") {
-		s.note(ctx, StateChange{State: StateScopeMissing})
+	if replaced != nil && replaced.token.scope == t.scope {
+		return
 	}
+	if t.scope == "" {
+		s.note(ctx, StateChange{State: StateScopeMissing})
+	} else if missing := missingScopes(s.cfg.Scopes, t.scope); len(missing) > 0 {
+		s.note(ctx, StateChange{State: StateScopeNarrower, Scopes: missing})
+	}
+}
+
+// missingScopes returns those of wanted that were not granted. A server that knows what a wildcard stands for may grant that.
+func missingScopes(wanted []string, granted string) []string {
+	have := strings.Fields(granted)
+	return slices.DeleteFunc(slices.Clone(wanted), func(scope string) bool {
+		return strings.Contains(scope, "*") || slices.Contains(have, scope)
+	})
 }
 
 func (s *Source) noteFailure(ctx context.Context, failedBefore bool, err *Error) {
@@ -34,6 +51,7 @@ func (s *Source) noteFailure(ctx context.Context, failedBefore bool, err *Error)
 
 func (s *Source) note(ctx context.Context, c StateChange) {
 	if s.notify.state != nil {
+		c.Source = s
 		s.changes = append(s.changes, stateChange{ctx, c})
 	}
 }

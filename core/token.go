@@ -27,6 +27,8 @@ type Token struct {
 	scope  string
 	expiry time.Time
 	date   time.Time
+
+	clockOffset time.Duration // of date, when the response came
 }
 
 // secret is behind a func because package fmt calls no methods on what it finds in unexported fields, follows some pointers

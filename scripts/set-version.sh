@@ -14,3 +14,6 @@ scripts/modules.sh all | while read -r dir; do
 		fi
 	done
 done
+
+# What the modules say of themselves.
+sed -i.bak "s/^const version = \".*\"/const version = \"${version#v}\"/" otel/version.go && rm otel/version.go.bak
