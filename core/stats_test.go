@@ -1,7 +1,6 @@
 package smartauth_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -47,16 +46,18 @@ func TestStats(t *testing.T) {
 }
 
 func TestStatsOfAPinnedEndpoint(t *testing.T) {
-	_, src := sandboxWith(t, smarttest.Options{InMemory: true}, func(c *smartauth.Config) { c.TokenURL = "http://localhost/token?tenant=secret" })
-	if got := src.Stats().TokenEndpoint; got != "http://localhost/token" {
-		t.Errorf("token endpoint %q", got)
-	}
-	if _, err := src.Token(context.Background()); err == nil {
-		t.Error("a token from nowhere")
-	}
-	if got := src.Stats(); got.Hits != 0 || !got.Expiry.IsZero() {
-		t.Errorf("%+v without an observer or a token", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		_, src := sandbox(t, func(c *smartauth.Config) { c.TokenURL = "http://localhost/token?tenant=secret" })
+		if got := src.Stats().TokenEndpoint; got != "http://localhost/token" {
+			t.Errorf("token endpoint %q", got)
+		}
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Error("a token from nowhere")
+		}
+		if got := src.Stats(); got.Hits != 0 || !got.Expiry.IsZero() {
+			t.Errorf("%+v without an observer or a token", got)
+		}
+	})
 }
 
 // witness is an Observer that is told everything.
