@@ -19,7 +19,9 @@ import (
 // ParseKey returns a Signer for the one private key in a PEM file: PKCS#8, PKCS#1 or SEC1, not encrypted. An empty kid
 // means the RFC 7638 thumbprint. The errors say what the file holds instead, and nothing of its content. Keys in JWK form are
 // for package jwks.
-func ParseKey(pemData []byte, kid string) (PublicSigner, error) { return parseKey("ParseKey", pemData, nil, kid) }
+func ParseKey(pemData []byte, kid string) (PublicSigner, error) {
+	return parseKey("ParseKey", pemData, nil, kid)
+}
 
 // ParseEncryptedKey is [ParseKey] for a file whose key is encrypted with a passphrase: PKCS#8 with PBES2, as by openssl pkcs8
 // -topk8 and openssl genpkey -aes256.
