@@ -85,4 +85,5 @@ console.log(JSON.stringify({
   fhir: audience,
   revoke: `${fhir.origin}/admin/revoke`,
   issued: `${fhir.origin}/admin/issued`,
+  clock: `${fhir.origin}/admin/clock`,
 }));
