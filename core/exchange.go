@@ -43,7 +43,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, responseMost)
 		if err != nil {
 			e := asError(err, PhaseExchange)
-			e.Hints = s.discoverer.staleHints()
+			e.Hints = append(e.Hints, s.discoverer.staleHints()...)
 			return e
 		}
 		end.StatusCode = resp.status

@@ -58,13 +58,13 @@ func Example_errors() {
 	var auth *smartauth.Error
 	switch {
 	case errors.As(err, &auth):
-		fmt.Println(auth.Kind, auth.StatusCode, "likely:", auth.Hints[0])
+		fmt.Println(auth.Kind, auth.StatusCode) // and auth.Hints are the likely causes
 	case err != nil:
 		fmt.Println("the FHIR server could not be reached:", err)
 	default:
 		resp.Body.Close()
 	}
-	// Output: refused 401 likely: the client is not approved (yet), or client_id is not the one this server knows
+	// Output: refused 401
 }
 
 // yours stands for the reader's server and key.
