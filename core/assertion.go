@@ -56,8 +56,9 @@ func (s *Source) mayAssert(audience string, endpoint *url.URL) bool {
 // signingKey is what a Signer says of the key it signs with now.
 type signingKey struct {
 	Signer
-	kid  string
-	algs []string
+	kid     string
+	algs    []string
+	warning error
 }
 
 // sign makes a new assertion on the local clock plus offset.
@@ -71,11 +72,12 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 			if k == nil {
 				return signingKey{}, errNoKey
 			}
-			return signingKey{k, k.KeyID(), k.Algorithms()}, nil
+			return signingKey{k, k.KeyID(), k.Algorithms(), warningOf(k)}, nil
 		})
 		if err != nil {
 			return signingError(err)
 		}
+		s.warn(ctx, key.warning)
 		alg, err := chooseAlgorithm(s.cfg.Algorithm, key.algs, advertised)
 		if err != nil {
 			return &Error{Phase: PhaseSign, Kind: Permanent, err: err}

@@ -17,16 +17,30 @@ import (
 )
 
 // ParseKey returns a Signer for the one private key in a PEM file: PKCS#8, PKCS#1 or SEC1, not encrypted. An empty kid
-// means the RFC 7638 thumbprint. The errors say what the file holds instead, and nothing of its content.
-func ParseKey(pemData []byte, kid string) (Signer, error) {
-	key, err := parsePrivateKey(bytes.TrimPrefix(pemData, []byte("\ufeff")))
+// means the RFC 7638 thumbprint. The errors say what the file holds instead, and nothing of its content. Keys in JWK form are
+// for package jwks.
+func ParseKey(pemData []byte, kid string) (PublicSigner, error) {
+	return parseKey("ParseKey", pemData, nil, kid)
+}
+
+// ParseEncryptedKey is [ParseKey] for a file whose key is encrypted with a passphrase: PKCS#8 with PBES2, as by openssl pkcs8
+// -topk8 and openssl genpkey -aes256.
+func ParseEncryptedKey(pemData, passphrase []byte, kid string) (PublicSigner, error) {
+	if len(passphrase) == 0 {
+		return nil, errors.New("smartauth: ParseEncryptedKey: the passphrase is empty; a key without one is for ParseKey")
+	}
+	return parseKey("ParseEncryptedKey", pemData, passphrase, kid)
+}
+
+func parseKey(who string, pemData, passphrase []byte, kid string) (PublicSigner, error) {
+	key, err := parsePrivateKey(bytes.TrimPrefix(pemData, []byte("\ufeff")), passphrase)
 	if err != nil {
-		return nil, fmt.Errorf("smartauth: ParseKey: %w", err)
+		return nil, fmt.Errorf("smartauth: %s: %w", who, err)
 	}
 	return NewSigner(key, kid)
 }
 
-func parsePrivateKey(data []byte) (crypto.Signer, error) {
+func parsePrivateKey(data, passphrase []byte) (crypto.Signer, error) {
 	var found *pem.Block
 	for {
 		block, rest := pem.Decode(data)
@@ -45,22 +59,35 @@ func parsePrivateKey(data []byte) (crypto.Signer, error) {
 	if found == nil {
 		return nil, errors.New("no PEM block found; a private key begins with -----BEGIN PRIVATE KEY-----")
 	}
-	return parseBlock(found)
+	if found.Type != "ENCRYPTED PRIVATE KEY" {
+		return parseBlock(found.Type, found.Bytes, strings.Contains(found.Headers["Proc-Type"], "ENCRYPTED"))
+	}
+	if passphrase == nil {
+		return nil, errors.New("the private key is encrypted: use ParseEncryptedKey, or decrypt it first: openssl pkey -in key.pem -out plain.pem")
+	}
+	der, err := decryptPKCS8(found.Bytes, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x509.ParsePKCS8PrivateKey(der); err != nil {
+		return nil, errPassphrase
+	}
+	return parseBlock("PRIVATE KEY", der, false)
 }
 
-func parseBlock(block *pem.Block) (crypto.Signer, error) {
-	if strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") || block.Type == "ENCRYPTED PRIVATE KEY" {
-		return nil, errors.New("the private key is encrypted; decrypt it first: openssl pkey -in key.pem -out plain.pem")
+func parseBlock(kind string, der []byte, oldEncryption bool) (crypto.Signer, error) {
+	if oldEncryption {
+		return nil, errors.New("the private key is encrypted in an old way that is easily broken: write it anew with openssl pkcs8 -topk8 -in key.pem -out new.pem")
 	}
 	var key any
 	var err error
-	switch block.Type {
+	switch kind {
 	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		key, err = x509.ParsePKCS8PrivateKey(der)
 	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		key, err = x509.ParsePKCS1PrivateKey(der)
 	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
+		key, err = x509.ParseECPrivateKey(der)
 	case "PUBLIC KEY", "RSA PUBLIC KEY":
 		return nil, errors.New("the file holds a public key; the private key is needed")
 	case "CERTIFICATE":
@@ -69,7 +96,7 @@ func parseBlock(block *pem.Block) (crypto.Signer, error) {
 		return nil, errors.New("the PEM block is no private key; it should read -----BEGIN PRIVATE KEY-----")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the %s block cannot be read: damaged, or of an unknown kind of key", block.Type)
+		return nil, fmt.Errorf("the %s block cannot be read: damaged, or of an unknown kind of key", kind)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {

@@ -47,6 +47,8 @@ func (o *logObserver) StateChanged(ctx context.Context, c StateChange) {
 		log.WarnContext(ctx, "the token has no scope; at Koppeltaal this means that the client has no role")
 	case StateScopeNarrower:
 		log.WarnContext(ctx, "the token has not all scopes that were asked for", "missing", c.Scopes)
+	case StateKeyExposed:
+		log.WarnContext(ctx, "the private key is not kept private", "error", c.Err)
 	default:
 		log.InfoContext(ctx, "the token source has changed its state", "state", c.State)
 	}

@@ -151,6 +151,9 @@ const (
 	StateClockRight   State = "clock_right"   // and again on the local one
 	StateScopeMissing State = "scope_missing" // the server granted a token and named no scope
 
+	// StateKeyExposed means that others may read the file that the private key came from; Err tells which.
+	StateKeyExposed State = "key_exposed"
+
 	// StateScopeNarrower means that some of Config.Scopes are not among the granted ones. Scopes with a wildcard do not count,
 	// as servers grant what the wildcard stands for.
 	StateScopeNarrower State = "scope_narrower"
@@ -160,7 +163,7 @@ const (
 type StateChange struct {
 	Source *Source
 	State  State
-	Err    error         // of StateFailing
+	Err    error         // of StateFailing and StateKeyExposed
 	Offset time.Duration // of StateClockOff: the server's clock minus the local one
 	Scopes []string      // of StateScopeNarrower: those of Config.Scopes that are missing
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"slices"
 	"strings"
@@ -32,35 +31,58 @@ type Signer interface {
 	Sign(ctx context.Context, alg string, input []byte) ([]byte, error)
 }
 
-// NewSigner returns a Signer for a key held anywhere: *rsa.PrivateKey and *ecdsa.PrivateKey, or a crypto.Signer of a KMS or
-// HSM with such a public key. An empty kid means the RFC 7638 thumbprint. RSA keys have at least 2048 bits; the curves are
-// P-256, P-384, P-521 and Ed25519.
-func NewSigner(key crypto.Signer, kid string) (Signer, error) {
+// A PublicSigner tells its public key, too, for the JWKS that the application publishes. All Signers of this package do.
+type PublicSigner interface {
+	Signer
+	Public() crypto.PublicKey
+}
+
+// NewSigner returns a Signer for a key held anywhere: *rsa.PrivateKey, *ecdsa.PrivateKey and ed25519.PrivateKey, or a
+// crypto.Signer of an HSM with such a public key. An empty kid means the RFC 7638 thumbprint. RSA keys have at least 2048 bits;
+// the curves are P-256, P-384, P-521 and Ed25519. Clients of a KMS that take a context fit [NewRemoteSigner] better.
+func NewSigner(key crypto.Signer, kid string) (PublicSigner, error) {
 	if key == nil {
 		return nil, errors.New("smartauth: NewSigner: the key is nil")
 	}
-	algs, err := algorithmsFor(key.Public())
+	return NewRemoteSigner(key.Public(), kid, func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return key.Sign(rand.Reader, digest, opts)
+	})
+}
+
+// A SignFunc signs a digest as crypto.Signer does: opts is its crypto.Hash or, for the PS algorithms, a *rsa.PSSOptions, and
+// ECDSA signatures are ASN.1. For Ed25519 digest is the message itself, and opts crypto.Hash(0).
+type SignFunc func(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+
+// NewRemoteSigner returns a Signer for a key that is never here, as in a KMS. public is asked for once, by the caller. sign
+// should heed its context; an acquisition waits 10 s for it, and an error of it is a [Temporary] one. An empty kid means the RFC
+// 7638 thumbprint.
+func NewRemoteSigner(public crypto.PublicKey, kid string, sign SignFunc) (PublicSigner, error) {
+	if sign == nil {
+		return nil, errors.New("smartauth: NewRemoteSigner: sign is nil")
+	}
+	algs, err := algorithmsFor(public)
 	if err != nil {
 		return nil, fmt.Errorf("smartauth: %w", err)
 	}
 	if kid == "" {
-		if kid, err = Thumbprint(key.Public()); err != nil {
+		if kid, err = Thumbprint(public); err != nil {
 			return nil, err
 		}
 	}
-	return &keySigner{public: key.Public(), sign: key.Sign, kid: kid, algs: algs}, nil
+	return &keySigner{public: public, sign: sign, kid: kid, algs: algs}, nil
 }
 
 // keySigner holds its key as a func, which no way of printing looks into.
 type keySigner struct {
 	public crypto.PublicKey
-	sign   func(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+	sign   SignFunc
 	kid    string
 	algs   []string
 }
 
-func (s *keySigner) KeyID() string        { return s.kid }
-func (s *keySigner) Algorithms() []string { return slices.Clone(s.algs) }
+func (s *keySigner) KeyID() string            { return s.kid }
+func (s *keySigner) Algorithms() []string     { return slices.Clone(s.algs) }
+func (s *keySigner) Public() crypto.PublicKey { return s.public }
 
 func (s *keySigner) String() string { return "smartauth.Signer(kid " + s.kid + ")" }
 
@@ -73,7 +95,7 @@ func (s *keySigner) Sign(ctx context.Context, alg string, input []byte) ([]byte,
 	}
 	hash := algorithms[alg]
 	if hash == 0 { // Ed25519 hashes for itself
-		return s.sign(rand.Reader, input, crypto.Hash(0))
+		return s.sign(ctx, input, crypto.Hash(0))
 	}
 	h := hash.New()
 	h.Write(input)
@@ -83,7 +105,7 @@ func (s *keySigner) Sign(ctx context.Context, alg string, input []byte) ([]byte,
 	if strings.HasPrefix(alg, "PS") {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
 	}
-	sig, err := s.sign(rand.Reader, digest, opts)
+	sig, err := s.sign(ctx, digest, opts)
 	if err != nil {
 		return nil, err
 	}

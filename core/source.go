@@ -31,6 +31,8 @@ type Source struct {
 	changes    []stateChange // not yet told
 	telling    bool
 	toldOffset time.Duration // of the clock, as the observer knows it
+
+	toldWarning string // of the Signer, guarded by mu
 }
 
 // New returns a Source for c, or an [*Error] that lists everything that is wrong with c. It makes no network call.

@@ -49,6 +49,20 @@ func (s *Source) noteFailure(ctx context.Context, failedBefore bool, err *Error)
 	}
 }
 
+// warn tells of what a Signer has to warn of, once.
+func (s *Source) warn(ctx context.Context, warning error) {
+	if warning == nil {
+		return
+	}
+	s.mu.Lock()
+	if s.toldWarning != warning.Error() {
+		s.toldWarning = warning.Error()
+		s.note(ctx, StateChange{State: StateKeyExposed, Err: warning})
+	}
+	s.mu.Unlock()
+	s.tell()
+}
+
 func (s *Source) note(ctx context.Context, c StateChange) {
 	if s.notify.state != nil {
 		c.Source = s

@@ -177,11 +177,7 @@ func (r runner) withoutOpenSSL(t *testing.T, words []string) []byte {
 	if os.Getenv("CI") == "true" {
 		t.Fatal("openssl is not installed, and the README's commands are to be run as they stand")
 	}
-	switch command := strings.Join(words, " "); command {
-	case "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem":
-		writeKey(t, filepath.Join(r.dir, "key.pem"))
-	case "openssl pkey -in key.pem -pubout":
-	default:
+	if command := strings.Join(words, " "); command != "openssl pkey -in key.pem -pubout" {
 		t.Errorf("without openssl this cannot be run: %s", command)
 	}
 	return nil

@@ -25,7 +25,8 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// Every Go snippet of the README is a run of statements in an Example with checked output, or in a test where it is about tests.
+// Every Go snippet of the README and of docs/keys.md is a run of statements in an Example with checked output, or in a test where
+// it is about tests.
 func TestReadmeSnippets(t *testing.T) {
 	adapters, err := filepath.Glob(filepath.Join("..", "adapters", "*"))
 	if err != nil {
@@ -35,19 +36,25 @@ func TestReadmeSnippets(t *testing.T) {
 	for _, dir := range append(adapters, ".") {
 		bodies = append(bodies, tested(t, dir)...)
 	}
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
-	if len(snippets) < 5 {
-		t.Errorf("only %d snippets found in the README", len(snippets))
-	}
-	for _, s := range snippets {
-		file, err := parser.ParseFile(token.NewFileSet(), "README.md", "package p\nfunc _() {\n"+s[1]+"\n}", 0)
+	for _, name := range []string{"README.md", "docs/keys.md"} {
+		text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
 		if err != nil {
-			t.Errorf("this snippet of the README is no Go: %v\n%s", err, s[1])
-			continue
+			t.Fatal(err)
 		}
-		snippet := statements(t, file.Decls[0].(*ast.FuncDecl).Body)
-		if !slices.ContainsFunc(bodies, func(body []string) bool { return contains(body, snippet) }) {
-			t.Errorf("this snippet of the README is in no Example or test:\n%s", s[1])
+		snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+		if len(snippets) < 5 {
+			t.Errorf("only %d snippets found in %s", len(snippets), name)
+		}
+		for _, s := range snippets {
+			file, err := parser.ParseFile(token.NewFileSet(), name, "package p\nfunc _() {\n"+s[1]+"\n}", 0)
+			if err != nil {
+				t.Errorf("this snippet of %s is no Go: %v\n%s", name, err, s[1])
+				continue
+			}
+			snippet := statements(t, file.Decls[0].(*ast.FuncDecl).Body)
+			if !slices.ContainsFunc(bodies, func(body []string) bool { return contains(body, snippet) }) {
+				t.Errorf("this snippet of %s is in no Example or test:\n%s", name, s[1])
+			}
 		}
 	}
 }

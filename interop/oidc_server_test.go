@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,25 +27,32 @@ type oidcServer struct {
 	FHIR   string // base URL
 	Revoke string
 	Issued string
+	Clock  string
 }
 
-// startOIDC starts the server with these clients and ends it with the test. A missing Node.js is a failure: skipped interop
-// tests would look like passed ones.
-func startOIDC(t *testing.T, clients ...client) *oidcServer {
+// node returns the path of Node.js, to run what is in a folder with it. That it or a package is missing is a failure: skipped
+// interop tests would look like passed ones.
+func node(t *testing.T, folder, module string) string {
 	t.Helper()
-	node, err := exec.LookPath("node")
+	path, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal("the interop tests need Node.js 20 or later: no node on the PATH")
 	}
-	if _, err := os.Stat(filepath.Join("oidc", "node_modules", "oidc-provider")); err != nil {
-		t.Fatal("oidc-provider is not installed: run `npm ci --ignore-scripts` in interop/oidc")
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", module)); err != nil {
+		t.Fatalf("%s is not installed: run `npm ci --ignore-scripts` in interop/%s", module, folder)
 	}
+	return path
+}
+
+// startOIDC starts the server with these clients and ends it with the test.
+func startOIDC(t *testing.T, clients ...client) *oidcServer {
+	t.Helper()
 	registrations, err := json.Marshal(clients)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	cmd := exec.Command(node, "server.mjs")
+	cmd := exec.Command(node(t, "oidc", "oidc-provider"), "server.mjs")
 	cmd.Dir = "oidc"
 	cmd.Env = append(os.Environ(), "OIDC_CLIENTS="+string(registrations))
 	var log strings.Builder
@@ -87,13 +95,24 @@ func startOIDC(t *testing.T, clients ...client) *oidcServer {
 // revokeAll makes every token issued so far worthless.
 func (s *oidcServer) revokeAll(t *testing.T) {
 	t.Helper()
-	resp, err := http.Post(s.Revoke, "", nil)
+	s.do(t, s.Revoke)
+}
+
+// advance moves the server's clock ahead.
+func (s *oidcServer) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	s.do(t, s.Clock+"?advance="+strconv.FormatInt(d.Milliseconds(), 10))
+}
+
+func (s *oidcServer) do(t *testing.T, url string) {
+	t.Helper()
+	resp, err := http.Post(url, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("revoking: %s", resp.Status)
+		t.Fatalf("%s: %s", url, resp.Status)
 	}
 }
 

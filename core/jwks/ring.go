@@ -1,0 +1,171 @@
+package jwks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+)
+
+// assertionLife is how long a server may still want the key of the last assertion that it signed.
+const assertionLife = 300 * time.Second
+
+// A RingKey is one key of a [Ring].
+type RingKey struct {
+	Signer smartauth.PublicSigner
+
+	// Published is since when the key is there for whoever loads the ring. All that publish it or sign with it must have the
+	// same, or they do not agree when to begin.
+	Published time.Time
+
+	// Compromised withdraws the key now: it signs nothing and is not published any more.
+	Compromised bool
+}
+
+// RingConfig says where the keys of a [Ring] come from. Load is required.
+type RingConfig struct {
+	// Load returns all keys: see [Directory]. It is called by NewRing and then when the ring is used and ReloadInterval has
+	// passed, never twice at once.
+	Load func() ([]RingKey, error)
+
+	// MaxAge is the longest that a cache may keep the JWKS: the one that [Handler] is given. If it is made shorter, what was
+	// served before counts until then. 0 means 5 minutes.
+	MaxAge time.Duration
+
+	// ReloadInterval is how long it takes at most until a change of the keys is seen by all that publish them. 0 means 30 s.
+	ReloadInterval time.Duration
+
+	// OnError is told when the keys cannot be loaded, once for each different error, and, with nil, when they can be again. The
+	// ring stays as it was meanwhile. Nil means that package slog's default logger is told.
+	OnError func(error)
+}
+
+// A Ring is a Signer over several keys of which one signs, and a [Source] of those to publish. A new key is published at once
+// and signs once every cache must know it: MaxAge and ReloadInterval after it was published. The first one signs at once. The
+// old one stays published for as long as an assertion of its may be on its way: 300 s and ReloadInterval. All that load the
+// same keys agree, as long as their clocks do. There is no goroutine behind it, and nothing to close; all methods may be called
+// from any goroutine.
+type Ring struct {
+	cfg RingConfig
+
+	mu     sync.Mutex
+	keys   []RingKey // the oldest first, without the compromised
+	loaded time.Time
+	err    error // of the last load
+}
+
+// NewRing loads the keys. It is an error if that fails, or if none of them may be used.
+func NewRing(c RingConfig) (*Ring, error) {
+	if c.Load == nil {
+		return nil, errors.New("jwks: NewRing: RingConfig.Load is nil; see Directory")
+	}
+	if c.MaxAge < 0 || c.ReloadInterval < 0 {
+		return nil, errors.New("jwks: NewRing: MaxAge and ReloadInterval cannot be negative")
+	}
+	c.MaxAge = cmp.Or(c.MaxAge, 5*time.Minute)
+	c.ReloadInterval = cmp.Or(c.ReloadInterval, 30*time.Second)
+	if c.OnError == nil {
+		c.OnError = logError
+	}
+	r := &Ring{cfg: c}
+	keys, err := r.load()
+	if err != nil {
+		return nil, fmt.Errorf("jwks: NewRing: %w", err)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("jwks: NewRing: there is no key that may be used")
+	}
+	r.keys, r.loaded = keys, time.Now()
+	return r, nil
+}
+
+// MaxAge returns RingConfig.MaxAge, for [Handler].
+func (r *Ring) MaxAge() time.Duration { return r.cfg.MaxAge }
+
+// Err returns why the keys could not be loaded the last time, nil if they could.
+func (r *Ring) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// Current returns the key that signs now, nil if there is none left. The [smartauth.Source] asks for it once for each assertion.
+func (r *Ring) Current() smartauth.Signer {
+	if k := r.current(); k != nil {
+		return k
+	}
+	return nil // no nil pointer in an interface
+}
+
+// KeyID returns that of the key that signs now, empty if there is none.
+func (r *Ring) KeyID() string {
+	if k := r.current(); k != nil {
+		return k.KeyID()
+	}
+	return ""
+}
+
+// Algorithms returns those of the key that signs now.
+func (r *Ring) Algorithms() []string {
+	if k := r.current(); k != nil {
+		return k.Algorithms()
+	}
+	return nil
+}
+
+// Sign signs with the key that signs now. Whoever needs its KeyID with the signature asks Current once.
+func (r *Ring) Sign(ctx context.Context, alg string, input []byte) ([]byte, error) {
+	if k := r.current(); k != nil {
+		return k.Sign(ctx, alg, input)
+	}
+	return nil, errors.New("jwks: the ring has no key left")
+}
+
+func (r *Ring) current() smartauth.PublicSigner {
+	now := time.Now()
+	keys := r.upToDate(now)
+	if i := r.signing(keys, now); i >= 0 {
+		return keys[i].Signer
+	}
+	return nil
+}
+
+// PublicKeys implements [Source].
+func (r *Ring) PublicKeys() ([]Key, error) {
+	now := time.Now()
+	keys := r.upToDate(now)
+	var public []Key
+	for i, k := range keys {
+		if now.Before(r.withdrawnAt(keys, i)) {
+			public = append(public, KeyOf(k.Signer))
+		}
+	}
+	return public, nil
+}
+
+// signing returns the index of the key that signs, -1 if there is none.
+func (r *Ring) signing(keys []RingKey, now time.Time) int {
+	for i := len(keys) - 1; i > 0; i-- {
+		if !now.Before(r.signsFrom(keys[i])) {
+			return i
+		}
+	}
+	return min(len(keys), 1) - 1 // the first, if there is one
+}
+
+// signsFrom returns when every cache must know a key that is not the first.
+func (r *Ring) signsFrom(k RingKey) time.Time {
+	return k.Published.Add(r.cfg.MaxAge + r.cfg.ReloadInterval)
+}
+
+// withdrawnAt returns when keys[i] is not needed any more: when the last assertion before its successor signed has ended.
+func (r *Ring) withdrawnAt(keys []RingKey, i int) time.Time {
+	if i == len(keys)-1 {
+		return time.Unix(1<<40, 0) // not before there is another
+	}
+	return r.signsFrom(keys[i+1]).Add(assertionLife + r.cfg.ReloadInterval)
+}
