@@ -14,23 +14,6 @@ import (
 // copyMost is how much of a body without GetBody is kept to send it again.
 const copyMost = 1 << 20
 
-// repeatable returns what makes the body of r once more, nil if nothing can. kept tells that the answer to the request before
-// is in memory: to take the body from a transport that is still sending it ends the connection, and what was not read of the
-// answer with it.
-func repeatable(r *http.Request, copied *bodyCopy, kept bool) func() (io.ReadCloser, error) {
-	switch {
-	case r.Body == nil || r.Body == http.NoBody:
-		return func() (io.ReadCloser, error) { return r.Body, nil }
-	case r.GetBody != nil:
-		return r.GetBody
-	case copied != nil && kept:
-		if content, ok := copied.all(r.Context()); ok {
-			return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
-		}
-	}
-	return nil
-}
-
 // keep reads resp into memory and reports whether it is small enough for that. Its connection is then free for the request
 // that follows, and whoever traces it sees it end before a token is waited for.
 func keep(resp *http.Response) bool {
@@ -45,34 +28,37 @@ func keep(resp *http.Response) bool {
 	return len(content) <= discardMost
 }
 
-// bodyCopy is the body of a request that keeps what was read from it. The transport below may go on reading, and close it,
-// after it has returned the response.
-type bodyCopy struct {
+// requestBody is the body of a request on its way. The transport below may go on reading it, and close it, after it has returned
+// the response. Whoever makes the body anew may do so by rewinding what is still being read, as go-retryablehttp does with files;
+// so it is taken from the transport before.
+type requestBody struct {
 	source      io.ReadCloser
 	sourceClose sync.Once
-	closed      atomic.Bool // by the transport
-	released    atomic.Bool // nobody will ask for all
+	remake      func() (io.ReadCloser, error) // Request.GetBody; nil means that what is read is kept
+	keepable    bool                          // as far as its length is known
+	closed      atomic.Bool                   // by the transport
+	released    atomic.Bool                   // nobody will ask for it again
 
 	mu      sync.Mutex // held while source is read
 	kept    bytes.Buffer
-	tooLong bool // kept is not everything that was read
+	tooLong bool // to be kept
 	err     error
-	taken   bool // by all: the transport must read no more
+	taken   bool // the transport must read no more
 }
 
-// copyWhileSent returns the body to send in place of r's, nil if there is none or r can make another one itself, or if it is
-// known to be too long.
-func copyWhileSent(r *http.Request) *bodyCopy {
-	if r.Body == nil || r.Body == http.NoBody || r.GetBody != nil || r.ContentLength > copyMost {
+// bodyOf returns nil if r has none.
+func bodyOf(r *http.Request) *requestBody {
+	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	return &bodyCopy{source: r.Body}
+	keepable := r.ContentLength <= copyMost
+	return &requestBody{source: r.Body, remake: r.GetBody, keepable: keepable, tooLong: !keepable}
 }
 
 var errTaken = errors.New("smarthttp: the request was answered already")
 
 // Read is called by the transport below.
-func (b *bodyCopy) Read(p []byte) (int, error) {
+func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.taken {
@@ -81,10 +67,10 @@ func (b *bodyCopy) Read(p []byte) (int, error) {
 	return b.read(p)
 }
 
-func (b *bodyCopy) read(p []byte) (int, error) {
+func (b *requestBody) read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	b.err = err
-	if b.tooLong = b.tooLong || b.kept.Len()+n > copyMost; b.tooLong {
+	if b.tooLong = b.tooLong || b.kept.Len()+n > copyMost; b.tooLong || b.remake != nil || b.released.Load() {
 		b.kept = bytes.Buffer{}
 	} else {
 		b.kept.Write(p[:n])
@@ -92,46 +78,82 @@ func (b *bodyCopy) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close is called by the transport below. The source stays open until it is clear that what is left of it is not needed.
-func (b *bodyCopy) Close() error {
+// Close is called by the transport below. A source that is kept stays open until it is clear that what is left of it is not
+// needed.
+func (b *requestBody) Close() error {
 	b.closed.Store(true)
-	if b.released.Load() {
+	if b.remake != nil || b.released.Load() {
 		b.closeSource()
 	}
 	return nil
 }
 
 // release says that the body is not going to be sent again.
-func (b *bodyCopy) release() {
+func (b *requestBody) release() {
+	if b == nil {
+		return
+	}
 	b.released.Store(true)
 	if b.closed.Load() {
 		b.closeSource()
 	}
+	if b.mu.TryLock() { // a response that streams may keep us alive for long
+		b.kept = bytes.Buffer{}
+		b.mu.Unlock()
+	}
 }
 
-func (b *bodyCopy) closeSource() { b.sourceClose.Do(func() { _ = b.source.Close() }) }
+func (b *requestBody) closeSource() { b.sourceClose.Do(func() { _ = b.source.Close() }) }
 
-// all takes the source from the transport, reads the rest of it and returns everything from its beginning; false if that is
-// too long, fails or takes too long, or ctx ends before.
-func (b *bodyCopy) all(ctx context.Context) ([]byte, bool) {
+// again takes the body from the transport below and returns what makes it once more, nil if nothing can: it is too long, fails
+// or stalls, or ctx ends before. answered tells that the answer to the request is in memory, as to take the body from a
+// transport that is still sending it ends the connection.
+func (b *requestBody) again(ctx context.Context, answered bool) func() (*requestBody, error) {
+	switch {
+	case b == nil:
+		return func() (*requestBody, error) { return nil, nil }
+	case b.remake == nil && !(b.keepable && answered):
+		return nil
+	}
 	done := make(chan struct{})
 	go func() { // a Read knows no context
 		defer close(done)
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.taken = true
-		for chunk := make([]byte, 32<<10); b.err == nil && !b.tooLong; {
-			_, _ = b.read(chunk)
-		}
-		b.closeSource()
+		b.take()
 	}()
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {
 	case <-done:
-		return b.kept.Bytes(), !b.tooLong && errors.Is(b.err, io.EOF)
 	case <-limit.C:
+		return nil
 	case <-ctx.Done():
+		return nil
 	}
-	return nil, false
+	remake := b.remake
+	if remake == nil {
+		if b.tooLong || !errors.Is(b.err, io.EOF) {
+			return nil
+		}
+		content := b.kept.Bytes()
+		b.kept = bytes.Buffer{} // release must not touch it
+		remake = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	}
+	return func() (*requestBody, error) {
+		source, err := remake()
+		return &requestBody{source: source, remake: remake}, err
+	}
+}
+
+// take ends the transport's reading, and reads what is left if it is to be kept.
+func (b *requestBody) take() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken = true
+	if b.remake != nil {
+		return
+	}
+	for chunk := make([]byte, 32<<10); b.err == nil && !b.tooLong; {
+		_, _ = b.read(chunk)
+	}
+	b.closeSource()
 }

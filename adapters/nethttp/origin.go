@@ -11,6 +11,9 @@ import (
 
 // originsOf returns the origins that get the bearer: that of the source's BaseURL and the further ones.
 func originsOf(src smartauth.TokenSource, further []string) ([]origin.Origin, error) {
+	if s, ok := src.(*smartauth.Source); ok && s == nil {
+		return nil, errors.New("smarthttp: the Source is a nil *smartauth.Source: did smartauth.New return an error?")
+	}
 	var origins []origin.Origin
 	var plain string // the host that the source itself speaks plain http to
 	if s, ok := src.(interface{ BaseURL() string }); ok {

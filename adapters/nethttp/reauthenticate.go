@@ -19,7 +19,7 @@ const (
 
 // reauthenticate answers the 401 in resp to a request that carried token. Each token is waited for at most once, and there is
 // one new token at most, so a request is sent four times at the worst.
-func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *smartauth.Token, resp *http.Response,
+func (t *Transport) reauthenticate(r *http.Request, body *requestBody, token *smartauth.Token, resp *http.Response,
 	base http.RoundTripper) (_ *http.Response, err error) {
 	ctx := r.Context()
 	done := t.callOf(ctx)
@@ -30,16 +30,22 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 		}
 	}()
 
-	bodyAgain := repeatable(r, copied, keep(resp))
 	for {
-		next, lag := token, clockLag(resp, token)
+		lag := clockLag(resp, token)
+		wait := lag > 0 && done.waitedFor.Load() != token
+		if !wait && done.renewed.Load() {
+			return resp, nil
+		}
+		bodyAgain := body.again(ctx, keep(resp))
+		next := token
 		switch {
 		case bodyAgain == nil:
 			if lag == 0 {
 				t.Source.Invalidate(token) // for the next request
 			}
 			return resp, nil
-		case lag > 0 && done.waitedFor.Swap(token) != token:
+		case wait:
+			done.waitedFor.Store(token)
 			if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= lag {
 				return resp, nil
 			}
@@ -48,8 +54,6 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 				return nil, err
 			}
 			report.Waited += lag
-		case done.renewed.Load():
-			return resp, nil
 		default:
 			t.Source.Invalidate(token)
 			if next, err = t.Source.Token(withRefused(ctx, token)); err != nil {
@@ -62,12 +66,12 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 			}
 			done.renewed.Store(true)
 		}
-		body, err := bodyAgain()
+		nextBody, err := bodyAgain()
 		if err != nil {
 			return resp, nil
 		}
 		discard(resp)
-		token = next
+		body, token = nextBody, next
 		if resp, err = send(r, body, token, base); err != nil {
 			return nil, err
 		}

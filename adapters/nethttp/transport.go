@@ -3,7 +3,6 @@ package smarthttp
 import (
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -109,15 +108,11 @@ func (t *Transport) roundTrip(r *http.Request, base http.RoundTripper) (*http.Re
 		closeBody(r)
 		return nil, err
 	}
-	body := r.Body
-	copied := copyWhileSent(r)
-	if copied != nil {
-		body = copied
-		defer copied.release()
-	}
+	body := bodyOf(r)
+	defer body.release()
 	resp, err := send(r, body, token, base)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		return t.reauthenticate(r, copied, token, resp, base)
+		return t.reauthenticate(r, body, token, resp, base)
 	}
 	return resp, err
 }
@@ -196,10 +191,12 @@ func pass(r *http.Request, base http.RoundTripper) (*http.Response, error) {
 
 // send sends a shallow copy of r with body and token. The response belongs to r, so that nobody who prints its request
 // prints the token.
-func send(r *http.Request, body io.ReadCloser, token *smartauth.Token, base http.RoundTripper) (*http.Response, error) {
+func send(r *http.Request, body *requestBody, token *smartauth.Token, base http.RoundTripper) (*http.Response, error) {
 	out := new(http.Request)
 	*out = *r
-	out.Body = body
+	if body != nil {
+		out.Body = body
+	}
 	if out.Header = maps.Clone(r.Header); out.Header == nil { // faster than to copy key by key; it keeps nil
 		out.Header = make(http.Header, 1)
 	}

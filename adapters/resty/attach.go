@@ -24,6 +24,9 @@ import (
 //
 // A request with an Authorization of its own, or to another origin, goes without the token.
 //
+// The context of a request carries its authentication: whoever makes another request with it, on the same http.Client and to the
+// FHIR server, sends the token, too, until the call has ended.
+//
 // A 401 is healed once a call, however often resty sends the request again within it. What belongs to the call is in the
 // request's context. Hooks may derive theirs from it. One of [resty.Client.OnBeforeRequest] that sets a context that is not
 // derived, as context.WithTimeout(context.Background(), …) is, makes each repeat count as a call of its own. If such a hook
@@ -95,8 +98,13 @@ func transportFor(client *resty.Client, src smartauth.TokenSource, opts []smarth
 		return t, nil
 	}
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" {
+	switch {
+	case err != nil || u.Host == "":
 		return nil, errors.New("the client's base URL is not an absolute URL: see SetBaseURL")
+	case u.User != nil:
+		return nil, errors.New("the client's base URL has a user name, which would go in place of the token: remove it from SetBaseURL")
+	case u.Scheme == "": // SetScheme's, which nobody can ask for
+		return t, nil
 	}
 	if home, _ := t.Authenticates(u); !home {
 		return nil, fmt.Errorf("the client's base URL is on %s, where the token does not belong: "+

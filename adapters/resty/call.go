@@ -14,7 +14,7 @@ type call struct {
 	context.Context // what the request had
 	request         *resty.Request
 	bound           atomic.Value // the context.Context of the present call; others may still look at the last one's
-	over            bool
+	over            atomic.Bool  // and nothing is bound any more
 }
 
 type callKey struct{}
@@ -22,6 +22,9 @@ type callKey struct{}
 func (c *call) Value(key any) any {
 	if key == (callKey{}) {
 		return c
+	}
+	if c.over.Load() {
+		return c.Context.Value(key)
 	}
 	return c.bound.Load().(context.Context).Value(key)
 }
@@ -37,17 +40,21 @@ func callOf(r *resty.Request) *call {
 func begin(r *resty.Request, t *smarthttp.Transport) {
 	c := callOf(r)
 	if c == nil {
-		c = &call{Context: r.Context(), request: r, over: true}
+		c = &call{Context: r.Context(), request: r}
+		if other, ok := c.Context.(*call); ok { // of another request, which ours follows
+			c.Context = other.Context
+		}
+		c.over.Store(true)
 		r.SetContext(c)
 	}
-	if c.over {
+	if c.over.Load() {
 		c.bound.Store(t.Bind(c.Context))
-		c.over = false
+		c.over.Store(false)
 	}
 }
 
 func end(r *resty.Request) {
 	if c := callOf(r); c != nil {
-		c.over = true
+		c.over.Store(true)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-retryablehttp"
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
@@ -23,8 +24,8 @@ import (
 //   - CheckRetry is replaced by one that calls it, and ends the retries after a [smartauth.Permanent] error whatever it says.
 //     One that is set later decides by itself.
 //
-// Attaching again replaces the source. Attach returns an error, and changes nothing, if client or src is nil, or src does not
-// tell where its tokens belong.
+// Attaching again replaces the source, and leaves the hooks alone. Attach returns an error, and changes nothing, if client or src
+// is nil, or src does not tell where its tokens belong.
 func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...smarthttp.Option) error {
 	if client == nil {
 		return errors.New("smartretryable: Attach: the client is nil")
@@ -36,25 +37,56 @@ func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...sma
 	if base == nil {
 		base = retryablehttp.NewClient().HTTPClient // what the client would make for itself
 	}
-	authenticated := smarthttp.NewClient(src, base, opts...)
-	t := authenticated.Transport.(*smarthttp.Transport)
+	t := &smarthttp.Transport{Source: src, Base: base.Transport}
+	old, attached := base.Transport.(*attachment)
+	switch below := base.Transport.(type) {
+	case *attachment:
+		t.Base = below.transport.Load().Base
+	case *smarthttp.Transport:
+		t.Base = below.Base
+	}
+	for _, set := range opts {
+		set(t)
+	}
 	if _, err := t.Authenticates(&url.URL{}); err != nil {
 		return fmt.Errorf("smartretryable: Attach: %w", err)
 	}
-	client.HTTPClient = authenticated
-	client.RequestLogHook = bindAfter(client.RequestLogHook, t)
+	if attached && old.client == client {
+		old.transport.Store(t)
+		return nil
+	}
+	a := &attachment{client: client}
+	a.transport.Store(t)
+	authenticated := *base
+	authenticated.Transport = a
+	client.HTTPClient = &authenticated
+	client.RequestLogHook = a.bindAfter(client.RequestLogHook)
 	client.CheckRetry = permanentIsFinal(client.CheckRetry)
 	return nil
 }
 
-// bindAfter makes the attempts of a request one call to t. It comes after hook, which may replace the request's context.
-func bindAfter(hook retryablehttp.RequestLogHook, t *smarthttp.Transport) retryablehttp.RequestLogHook {
+// attachment is the transport of an attached client. Another client may be given its HTTPClient.
+type attachment struct {
+	client    *retryablehttp.Client
+	transport atomic.Pointer[smarthttp.Transport]
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *attachment) RoundTrip(r *http.Request) (*http.Response, error) {
+	return a.transport.Load().RoundTrip(r)
+}
+
+// CloseIdleConnections closes those of the transport below.
+func (a *attachment) CloseIdleConnections() { a.transport.Load().CloseIdleConnections() }
+
+// bindAfter makes the attempts of a request one call. It comes after hook, which may replace the request's context.
+func (a *attachment) bindAfter(hook retryablehttp.RequestLogHook) retryablehttp.RequestLogHook {
 	return func(logger retryablehttp.Logger, r *http.Request, attempt int) {
 		if hook != nil {
 			hook(logger, r, attempt)
 		}
 		if attempt == 0 {
-			*r = *r.WithContext(t.Bind(r.Context()))
+			*r = *r.WithContext(a.transport.Load().Bind(r.Context()))
 		}
 	}
 }

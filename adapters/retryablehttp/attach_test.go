@@ -4,8 +4,11 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,8 +63,12 @@ func TestAttachTwiceIsAttachOnce(t *testing.T) {
 		}
 		second := s.source(t)
 		attachTo(t, client, s.src)
+		below := client.HTTPClient
 		for range 3 {
 			attachTo(t, client, second)
+		}
+		if client.HTTPClient != below {
+			t.Error("Attach stacks")
 		}
 		s.search(t, client, 200)
 		if s.lastBearer() != tokenOf(t, second) {
@@ -75,8 +82,48 @@ func TestAttachTwiceIsAttachOnce(t *testing.T) {
 		if c := s.Counts(); c.TokenRequests != 2 || c.FHIR != 4 {
 			t.Errorf("%d token requests and %d requests, want none of the first source and one resend", c.TokenRequests, c.FHIR)
 		}
-		if base := client.HTTPClient.Transport.(*smarthttp.Transport).Base; base != s.Transport() {
-			t.Errorf("below is a %T, want the user's transport", base)
+	})
+}
+
+func TestNoSourceIsKeptBeyondTheNext(t *testing.T) {
+	client := retryablehttp.NewClient()
+	var alive atomic.Int64
+	for range 100 {
+		src := &staticSource{smartauth.NewToken("token", time.Time{})}
+		alive.Add(1)
+		runtime.AddCleanup(src, func(int) { alive.Add(-1) }, 0)
+		attachTo(t, client, src)
+	}
+	for range 100 {
+		runtime.GC()
+		time.Sleep(time.Millisecond) // for the cleanups, which have a goroutine of their own
+		if alive.Load() <= 1 {
+			break
+		}
+	}
+	if n := alive.Load(); n > 1 {
+		t.Errorf("%d sources are alive, want the last", n)
+	}
+	runtime.KeepAlive(client)
+}
+
+// A client may be given the HTTPClient of another that is attached: each has its own source.
+func TestHTTPClientOfAnAttachedClient(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		other := s.source(t)
+		first, second := s.bare(), s.bare()
+		attachTo(t, first, s.src)
+		second.HTTPClient = first.HTTPClient
+		attachTo(t, second, other)
+		for range 2 {
+			s.search(t, second, 200)
+			if s.lastBearer() != tokenOf(t, other) {
+				t.Error("the second client sent another token")
+			}
+			s.search(t, first, 200)
+			if s.lastBearer() != tokenOf(t, s.src) {
+				t.Error("the first client sent another token")
+			}
 		}
 	})
 }
@@ -88,13 +135,20 @@ func TestNilHTTPClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var requests atomic.Int64
+	shared := http.DefaultTransport
+	http.DefaultTransport = &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
+		requests.Add(1)
+		return nil, nil
+	}}
+	defer func() { http.DefaultTransport = shared }()
 	for _, client := range []*retryablehttp.Client{retryablehttp.NewClient(), {}} {
 		client.HTTPClient, client.Logger = nil, nil
 		attachTo(t, client, src)
 		if status, err := statusOf(client.Get(srv.BaseURL() + "/Patient?_count=1")); err != nil || status != http.StatusOK {
 			t.Errorf("status %d, %v", status, err)
 		}
-		if client.HTTPClient.Transport.(*smarthttp.Transport).Base == nil {
+		if requests.Load() > 0 {
 			t.Error("the client shares http.DefaultTransport")
 		}
 		client.HTTPClient.CloseIdleConnections()
