@@ -3,31 +3,34 @@ package koppeltaal
 import (
 	"context"
 
-	"github.com/google/uuid"
 	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
 // NewTraceObserver returns an Observer that sets the headers of TOP-KT-011 on the requests of a [smartauth.Source]. A token request
 // belongs to the request that set it off: it has the same trace and correlation ids, and a request id of its own. One in the
-// background was caused by none in particular, and begins a trace of its own. Use [smartauth.MultiObserver] to have others beside
-// it.
-func NewTraceObserver() smartauth.Observer { return traceObserver{} }
+// background was caused by none in particular, and begins a trace. [smartauth.MultiObserver] takes others beside it.
+func NewTraceObserver() smartauth.Observer { return Tracing{}.Observer() }
 
-type traceObserver struct{}
+// Observer is [NewTraceObserver] with the setting of t.
+func (t Tracing) Observer() smartauth.Observer { return traceObserver{t} }
 
-func (traceObserver) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
+type traceObserver struct{ tracing Tracing }
+
+// PhaseStart carries the trace over into the acquisition, whose context has nothing of the caller's.
+func (o traceObserver) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
 	switch {
-	case s.Phase == smartauth.PhaseAcquire && s.Background:
-		ctx = NewTrace(ctx)
-	case s.Cause != nil && !s.Shared:
+	case s.Shared: // makes no request
+	case s.Background:
+		ctx = WithTrace(ctx, Trace{TraceID: o.tracing.traceID(ctx)})
+	case s.Cause != nil:
 		trace := TraceFrom(s.Cause)
-		if trace.ID == "" {
-			trace.ID = uuid.NewString()
+		if trace.TraceID == "" {
+			trace.TraceID = o.tracing.traceID(s.Cause)
 		}
 		ctx = WithTrace(ctx, trace)
 	}
 	if s.Header != nil {
-		setHeaders(s.Header, ctx, nil)
+		o.tracing.set(ctx, s.Header)
 	}
 	return ctx
 }

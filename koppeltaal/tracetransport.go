@@ -1,37 +1,31 @@
 package koppeltaal
 
 import (
-	"context"
 	"maps"
 	"net/http"
-
-	"github.com/google/uuid"
 )
 
-// A TraceTransport sets the headers of TOP-KT-011 on every request: a new X-Request-Id, and X-Correlation-Id and X-Trace-Id of the
-// [Trace] in its context. It belongs below the authentication, as Base of the smarthttp.Transport or as the transport of the
-// client that an adapter is attached to: a request that is sent again is another one. Headers that the caller has set stay. Its
-// methods may be called from any goroutine.
+// A TraceTransport sets the headers of TOP-KT-011 on every request: a new X-Request-Id, and X-Correlation-Id and X-Trace-Id by the
+// [Trace] in its context. Headers that the caller has set stay as they are.
+//
+// It belongs below the authentication, as Base of the smarthttp.Transport or as the transport of the client that an adapter is
+// attached to: a request that is sent again, after a 401 or by a stack that retries, is another request. One whose context has no
+// trace id is in a trace of its own: see [NewTrace] and [TraceMiddleware]. Its methods may be called from any goroutine.
 type TraceTransport struct {
 	// Base makes the requests; nil means http.DefaultTransport.
 	Base http.RoundTripper
 
-	// TraceID gives the trace id of a request whose context has none, such as the trace id of OpenTelemetry, which fits:
-	//
-	//	func(ctx context.Context) string { return trace.SpanContextFromContext(ctx).TraceID().String() }
-	//
-	// Nil, or an id that is empty, all zeros or no FHIR id, means a new UUID.
-	TraceID func(context.Context) string
+	Tracing Tracing
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. The response belongs to r as it came: what others have hidden from it stays hidden.
 func (t *TraceTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := new(http.Request)
 	*out = *r
 	if out.Header = maps.Clone(r.Header); out.Header == nil {
 		out.Header = make(http.Header, 3)
 	}
-	setHeaders(out.Header, r.Context(), t.TraceID)
+	t.Tracing.set(r.Context(), out.Header)
 	resp, err := t.base().RoundTrip(out)
 	if resp != nil {
 		resp.Request = r
@@ -51,30 +45,4 @@ func (t *TraceTransport) base() http.RoundTripper {
 		return t.Base
 	}
 	return http.DefaultTransport
-}
-
-// setHeaders sets those that h does not have.
-func setHeaders(h http.Header, ctx context.Context, fallback func(context.Context) string) {
-	trace := TraceFrom(ctx)
-	if trace.ID == "" && fallback != nil {
-		trace.ID = nonZero(valid(fallback(ctx)))
-	}
-	if trace.ID == "" {
-		trace.ID = uuid.NewString()
-	}
-	for name, value := range map[string]string{HeaderRequestID: uuid.NewString(), HeaderCorrelationID: trace.CausedBy, HeaderTraceID: trace.ID} {
-		if _, own := h[name]; !own && value != "" {
-			h[name] = []string{value}
-		}
-	}
-}
-
-// nonZero returns id unless it is the all-zero one that OpenTelemetry has outside of any trace.
-func nonZero(id string) string {
-	for _, c := range id {
-		if c != '0' {
-			return id
-		}
-	}
-	return ""
 }
