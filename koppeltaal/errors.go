@@ -98,13 +98,13 @@ var (
 
 // clean makes text from elsewhere fit to be shown: at most 256 printable bytes, without the secrets and without JWTs.
 func clean(text string, secrets ...string) string {
+	var pairs []string
 	for _, s := range secrets {
-		for _, form := range []string{s, url.QueryEscape(s), strings.ToLower(s)} {
-			if s != "" {
-				text = strings.ReplaceAll(text, form, "[removed]")
-			}
+		if s != "" {
+			pairs = append(pairs, s, "[removed]", url.QueryEscape(s), "[removed]", strings.ToLower(s), "[removed]")
 		}
 	}
+	text = strings.NewReplacer(pairs...).Replace(text)
 	text = jwtShaped.ReplaceAllString(text, "[removed]")
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
