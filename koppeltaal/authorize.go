@@ -5,28 +5,66 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"net/url"
 
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 // An Authorization is the request that the browser of whoever launches has to bring to the authorization server (SMART on HTI,
-// TOP-KT-007), and what [Client.ExchangeCode] needs of it later. Printed and in JSON it shows nothing of that. Keep State, Verifier,
-// RedirectURI and TraceID in the user's session, out of reach of the browser: an Authorization of these will do for the exchange.
+// TOP-KT-007), and what [Client.ExchangeCode] needs of it later. Keep it in the user's session, out of reach of the browser:
+// MarshalBinary, which encoding/gob uses too, stores what the exchange needs. No other way to print or encode it shows that.
 type Authorization struct {
 	// Endpoint is where to post Fields as a form: see WriteForm. Koppeltaal's servers have the capability authorize-post, and the
 	// HTI token among the fields would not be safe in a URL.
 	Endpoint string
-	Fields   url.Values
 
-	State       string // comes back with the code
-	Verifier    string // of PKCE: a secret
-	RedirectURI string
-	TraceID     string // of the launch: the jti of the HTI token
+	fields func() url.Values // package fmt cannot look into a func
+	secret func() pending
+}
+
+// pending is what an exchange needs of its authorization.
+type pending struct {
+	State       string `json:"state"`
+	Verifier    string `json:"verifier"` // of PKCE
+	RedirectURI string `json:"redirect_uri"`
+	TraceID     string `json:"trace_id"` // of the launch: the jti of the HTI token
+}
+
+func (a *Authorization) pending() (p pending) {
+	if a != nil && a.secret != nil {
+		p = a.secret()
+	}
+	return p
+}
+
+// Fields returns the fields of the form, which hold the HTI token: nil if the Authorization was stored meanwhile.
+func (a *Authorization) Fields() url.Values {
+	if a.fields == nil {
+		return nil
+	}
+	return a.fields()
+}
+
+// State returns what comes back with the code: nothing that anybody else could guess.
+func (a *Authorization) State() string { return a.pending().State }
+
+// MarshalBinary returns the state, the PKCE verifier, the redirect URI and the trace id: secrets, but not the HTI token.
+func (a *Authorization) MarshalBinary() ([]byte, error) { return json.Marshal(a.pending()) }
+
+// UnmarshalBinary makes a what MarshalBinary was called on, but for the form.
+func (a *Authorization) UnmarshalBinary(data []byte) error {
+	var p pending
+	if json.Unmarshal(data, &p) != nil {
+		return errors.New("koppeltaal: this is no stored Authorization")
+	}
+	*a = Authorization{secret: func() pending { return p }}
+	return nil
 }
 
 // Authorize prepares the authorization for a launch. htiToken is the launch parameter that the portal has posted, redirectURI
@@ -51,20 +89,21 @@ func (c *Client) Authorize(ctx context.Context, htiToken, redirectURI string) (*
 		!origin.IsLoopback(endpoint.Hostname()) && !origin.EqualFold(endpoint.Hostname(), token.Hostname())):
 		return nil, errors.New("koppeltaal: authorize: the authorization endpoint is not https")
 	}
-	a := &Authorization{Endpoint: endpoint.String(), State: rand.Text(), Verifier: verifier(), RedirectURI: redirectURI, TraceID: traceOf(htiToken)}
-	challenge := sha256.Sum256([]byte(a.Verifier))
-	a.Fields = url.Values{
+	p := pending{State: rand.Text(), Verifier: verifier(), RedirectURI: redirectURI, TraceID: traceOf(htiToken)}
+	challenge := sha256.Sum256([]byte(p.Verifier))
+	fields := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {c.Source.ClientID()},
 		"redirect_uri":          {redirectURI},
 		"launch":                {htiToken},
 		"scope":                 {"launch openid fhirUser"},
-		"state":                 {a.State},
+		"state":                 {p.State},
 		"aud":                   {c.Source.BaseURL()},
 		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
 		"code_challenge_method": {"S256"},
 	}
-	return a, nil
+	return &Authorization{Endpoint: endpoint.String(), fields: func() url.Values { return maps.Clone(fields) },
+		secret: func() pending { return p }}, nil
 }
 
 // verifier returns 43 characters that nobody can guess (RFC 7636 section 4.1).
@@ -85,11 +124,14 @@ var form = template.Must(template.New("form").Parse(`<!DOCTYPE html>
 // WriteForm writes the page that brings the browser to the authorization server. Send it with Content-Type text/html and
 // Cache-Control no-store. nonce is that of the page's Content-Security-Policy, or empty.
 func (a *Authorization) WriteForm(w io.Writer, nonce string) error {
+	if a.fields == nil {
+		return errors.New("koppeltaal: an Authorization that was stored has no form any more")
+	}
 	return form.Execute(w, struct {
 		Endpoint string
 		Fields   url.Values
 		Nonce    string
-	}{a.Endpoint, a.Fields, nonce})
+	}{a.Endpoint, a.Fields(), nonce})
 }
 
 // String returns a text without the secrets.

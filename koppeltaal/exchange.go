@@ -24,7 +24,7 @@ type Session struct {
 	ExpiresIn  time.Duration
 	TraceID    string // the X-Trace-Id of all that follows (TOP-KT-012c)
 
-	idToken func() string // as package fmt cannot look into one
+	idToken func() string // package fmt cannot look into a func
 }
 
 // IDToken returns the id_token: a JWT about the user, to be verified by an OpenID Connect library, and never logged.
@@ -50,7 +50,8 @@ var ErrState = errors.New("koppeltaal: exchange code: the state is not the one o
 // ExchangeCode exchanges the code that the browser has brought back with state, once, by the same client assertion as for access
 // tokens. Errors are [*Error], [ErrState], or those of the Source. After an error that has MaybeSent the code is used up.
 func (c *Client) ExchangeCode(ctx context.Context, a *Authorization, code, state string) (*Session, error) {
-	if a == nil || a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
+	p := a.pending()
+	if p.State == "" || subtle.ConstantTimeCompare([]byte(p.State), []byte(state)) != 1 {
 		return nil, ErrState
 	}
 	if code == "" {
@@ -60,11 +61,11 @@ func (c *Client) ExchangeCode(ctx context.Context, a *Authorization, code, state
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.post(inTrace(ctx, a.TraceID), opExchange, endpoint, audience, url.Values{
+	answer, err := c.post(inTrace(ctx, p.TraceID), opExchange, endpoint, audience, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
-		"redirect_uri":  {a.RedirectURI},
-		"code_verifier": {a.Verifier},
+		"redirect_uri":  {p.RedirectURI},
+		"code_verifier": {p.Verifier},
 	})
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (c *Client) ExchangeCode(ctx context.Context, a *Authorization, code, state
 	idToken := answer.text("id_token")
 	s := &Session{Subject: answer.text("sub"), Patient: answer.text("patient"), Resource: answer.text("resource"),
 		Definition: answer.text("definition"), Intent: answer.text("intent"), Scope: answer.text("scope"),
-		ExpiresIn: time.Duration(min(seconds, 1e9)) * time.Second, TraceID: a.TraceID, idToken: func() string { return idToken }}
+		ExpiresIn: time.Duration(min(seconds, 1e9)) * time.Second, TraceID: p.TraceID, idToken: func() string { return idToken }}
 	if s.Subject == "" && idToken == "" {
 		return nil, unusable(opExchange, endpoint, "the response does not say who has launched")
 	}

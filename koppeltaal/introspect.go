@@ -19,12 +19,16 @@ type Introspection struct {
 	// assertion. See [Client.Launch].
 	Active bool
 
-	claims answer
+	claims func() answer // package fmt cannot look into a func
+}
+
+func newIntrospection(active bool, claims answer) *Introspection {
+	return &Introspection{Active: active, claims: func() answer { return claims }}
 }
 
 // Decode unmarshals the whole answer into v. Its claims are not checked, and may name persons.
 func (i *Introspection) Decode(v any) error {
-	object, err := json.Marshal(i.claims)
+	object, err := json.Marshal(i.claims())
 	if err != nil {
 		return err
 	}
@@ -58,9 +62,9 @@ func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, 
 	}
 	switch string(a["active"]) {
 	case "true":
-		return &Introspection{Active: true, claims: a}, nil
+		return newIntrospection(true, a), nil
 	case "false":
-		return &Introspection{claims: a}, nil
+		return newIntrospection(false, a), nil
 	}
 	return nil, unusable(opIntrospect, endpoint, "the response does not say whether the token is active")
 }

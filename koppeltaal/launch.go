@@ -70,16 +70,18 @@ func (c *Client) Launch(ctx context.Context, htiToken string) (*Launch, error) {
 	if why := i.refusal(c.Source.ClientID(), time.Now()); why != "" {
 		return nil, fmt.Errorf("%w: %s", ErrNotALaunch, why)
 	}
-	expiry, _ := i.claims.expiry()
-	return &Launch{Issuer: i.claims.text("iss"), Subject: i.claims.text("sub"), Patient: i.claims.text("patient"),
-		Resource: i.claims.text("resource"), Definition: i.claims.text("definition"), Intent: i.claims.text("intent"),
-		Expiry: expiry, TraceID: valid(i.claims.text("jti"))}, nil
+	claims := i.claims()
+	expiry, _ := claims.expiry()
+	return &Launch{Issuer: claims.text("iss"), Subject: claims.text("sub"), Patient: claims.text("patient"),
+		Resource: claims.text("resource"), Definition: claims.text("definition"), Intent: claims.text("intent"),
+		Expiry: expiry, TraceID: valid(claims.text("jti"))}, nil
 }
 
 // refusal returns why the token is no launch of the application, "" if it is one.
 func (i *Introspection) refusal(clientID string, now time.Time) string {
-	expiry, hasExpiry := i.claims.expiry()
-	switch claims := i.claims; {
+	claims := i.claims()
+	expiry, hasExpiry := claims.expiry()
+	switch {
 	case !i.Active:
 		return "the server calls it inactive: it is used up, has expired, or is for another application"
 	case !claims.isFor("Device/" + clientID):

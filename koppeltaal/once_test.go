@@ -28,7 +28,11 @@ var both = map[string]struct {
 		return err
 	}},
 	"exchange code": {smarttest.TokenEndpoint, func(ctx context.Context, c *koppeltaal.Client) error {
-		_, err := c.ExchangeCode(ctx, &koppeltaal.Authorization{State: "s", Verifier: "verifier-marker", RedirectURI: "https://app.example.nl"}, "code-marker", "s")
+		var a koppeltaal.Authorization
+		if err := a.UnmarshalBinary([]byte(`{"state":"s","verifier":"verifier-marker","redirect_uri":"https://app.example.nl"}`)); err != nil {
+			return err
+		}
+		_, err := c.ExchangeCode(ctx, &a, "code-marker", "s")
 		return err
 	}},
 }
