@@ -119,7 +119,7 @@ func TestLaunch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Expiry.Sub(time.Now()).Round(time.Minute) != 5*time.Minute {
+	if time.Until(l.Expiry).Round(time.Minute) != 5*time.Minute {
 		t.Errorf("expiry %v", l.Expiry)
 	}
 	l.Expiry = time.Time{}

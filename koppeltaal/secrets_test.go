@@ -63,7 +63,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	}
 	each := func(form url.Values) string { return strings.Join(secretsOf(form), " ") }
 	for name, fault := range map[string]smarttest.Fault{
-		"text": echo(func(w http.ResponseWriter, form url.Values) { http.Error(w, each(form), 401) }),
+		"text": echo(func(w http.ResponseWriter, form url.Values) { http.Error(w, each(form), http.StatusUnauthorized) }),
 		"media type": echo(func(w http.ResponseWriter, form url.Values) {
 			w.Header().Set("Content-Type", "text/"+secretsOf(form)[0])
 			w.WriteHeader(500)
