@@ -55,7 +55,7 @@ func (a *Authorization) Fields() url.Values {
 func (a *Authorization) State() string { return a.pending().State }
 
 // MarshalBinary returns the state, the PKCE verifier, the redirect URI and the trace id: secrets, but not the HTI token.
-func (a *Authorization) MarshalBinary() ([]byte, error) { return json.Marshal(a.pending()) }
+func (a Authorization) MarshalBinary() ([]byte, error) { return json.Marshal(a.pending()) }
 
 // UnmarshalBinary makes a what MarshalBinary was called on, but for the form.
 func (a *Authorization) UnmarshalBinary(data []byte) error {

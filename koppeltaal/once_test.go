@@ -76,6 +76,9 @@ func TestRequestsAreNeverRepeated(t *testing.T) {
 					if !errors.As(err, &e) || e.Op != op || e.StatusCode != c.status || !e.MaybeSent || c.is != nil && !errors.Is(err, c.is) {
 						t.Errorf("%#v: %v", e, err)
 					}
+					if name == "too large" != strings.Contains(err.Error(), "larger than") {
+						t.Error(err)
+					}
 					if name == "OAuth error" != (e.Code == "invalid_grant") {
 						t.Errorf("code %q", e.Code)
 					}

@@ -78,7 +78,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		}),
 		"no HTTP": echo(func(w http.ResponseWriter, form url.Values) {
 			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-				_, _ = io.WriteString(conn, each(form)+"\r\n\r\n")
+				_, _ = io.WriteString(conn, strings.ReplaceAll(each(form), " ", "+")+"+another-marker\r\n\r\n")
 				_ = conn.Close()
 			}
 		}),

@@ -51,9 +51,6 @@ func (t Tracing) set(ctx context.Context, h http.Header) {
 
 // has tells whether h has the field, under whatever name: some stacks can set it in small letters.
 func has(h http.Header, name string) bool {
-	if _, ok := h[name]; ok {
-		return true
-	}
 	for other := range h {
 		if len(other) == len(name) && strings.EqualFold(other, name) {
 			return true
