@@ -62,11 +62,7 @@ func (s *Source) attempt(ctx context.Context, done attempts, offset time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	audience := endpoint.String()
-	if s.cfg.Audience != "" {
-		audience = s.cfg.Audience
-	}
-	a, err := s.sign(ctx, audience, advertised, offset, done.sign)
+	a, err := s.sign(ctx, s.audience(endpoint), advertised, offset, done.sign)
 	if err != nil {
 		return nil, err
 	}

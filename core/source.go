@@ -113,6 +113,24 @@ func (s *Source) Metadata(ctx context.Context) (*Metadata, error) {
 	return d.clone(), nil
 }
 
+// TokenEndpoint returns the URL that assertions are posted to, and the aud they then have: the URL itself, unless
+// Config.Audience says otherwise. Unless Config.TokenURL pins it, it is discovered, from memory if that was within the hour.
+func (s *Source) TokenEndpoint(ctx context.Context) (endpoint *url.URL, audience string, err error) {
+	u, _, err := s.tokenEndpoint(ctx, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	clone := *u
+	return &clone, s.audience(u), nil
+}
+
+func (s *Source) audience(endpoint *url.URL) string {
+	if s.cfg.Audience != "" {
+		return s.cfg.Audience
+	}
+	return endpoint.String()
+}
+
 // tokenEndpoint returns where to post to, and the algorithms that the server says it accepts: nil if it says nothing or was
 // not asked.
 func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, []string, error) {

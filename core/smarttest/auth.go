@@ -26,6 +26,8 @@ type authServer struct {
 	tokens  tokenIssuer
 	clients registry
 	jtis    jtiSet
+	codes   codeSet
+	base    string       // of the FHIR server
 	hc      *http.Client // reads JWKS
 	record  *recorder
 }
@@ -36,7 +38,8 @@ func newAuthServer(s *Server) *authServer {
 	if err != nil {
 		panic(err) // RSA keys have one
 	}
-	a := &authServer{profile: s.opts.Profile, record: s.record, audience: s.opts.Audience, algorithms: slices.Clone(s.opts.Algorithms)}
+	a := &authServer{profile: s.opts.Profile, record: s.record, audience: s.opts.Audience, algorithms: slices.Clone(s.opts.Algorithms),
+		base: s.BaseURL()}
 	if a.audience == "" {
 		a.audience = s.TokenURL()
 	}
@@ -63,6 +66,14 @@ func (s *Server) routeAuth(w http.ResponseWriter, r *http.Request) {
 		endpoint, method, h = TokenEndpoint, http.MethodPost, s.auth.serveToken
 	case "/oauth2/introspect":
 		endpoint, method, h = Introspection, http.MethodPost, s.auth.serveIntrospection
+	case "/oauth2/authorize":
+		if s.opts.Profile == SMART {
+			break
+		}
+		endpoint, h = Authorization, s.auth.serveAuthorization
+		if r.Method == http.MethodPost { // authorize-post
+			method = r.Method
+		}
 	case "/.well-known/smart-configuration":
 		endpoint, h = Discovery, s.serveAuthDiscovery
 	case "/.well-known/jwks.json":

@@ -11,6 +11,9 @@
 // The sandbox speaks over loopback, or with [Options.InMemory] over in-memory connections without any socket. The latter
 // works inside a testing/synctest bubble, provided the sandbox is started in it: fake time then passes at once.
 //
+// A launch of a module begins with [Server.LaunchToken]. The Koppeltaal profile takes such a token at the introspection endpoint
+// and, with nobody to log in, at the authorization endpoint.
+//
 // Servers that behave badly are made with [Server.Fail], [Server.SetDown], [Server.SetClockOffset], [Server.RevokeAll],
 // [Server.AlwaysUnauthorized] and the like; what arrived is told by [Server.Counts], [Server.Requests] and
 // [Server.Assertions]. The last one also says why an assertion was refused, which the Koppeltaal profile does not tell the

@@ -20,12 +20,13 @@ const (
 	JWKS                          // the clients' keys, as far as the sandbox hosts them
 	FHIR                          // everything else of the FHIR server
 	Introspection                 // the introspection endpoint
+	Authorization                 // the authorization endpoint, of the Koppeltaal profile only
 	endpoints
 )
 
 // String returns the name of the endpoint.
 func (e Endpoint) String() string {
-	names := [endpoints]string{"Other", "Discovery", "Metadata", "TokenEndpoint", "JWKS", "FHIR", "Introspection"}
+	names := [endpoints]string{"Other", "Discovery", "Metadata", "TokenEndpoint", "JWKS", "FHIR", "Introspection", "Authorization"}
 	if e < 0 || e >= endpoints {
 		return "Endpoint(?)"
 	}

@@ -36,7 +36,7 @@ func (a *authServer) serveKoppeltaalToken(w http.ResponseWriter, r *http.Request
 			internalError(w)
 			return
 		}
-		accessDenied(w) // there is no login here to have a code from
+		a.exchangeCode(w, c, p)
 	default:
 		badRequest(w)
 	}

@@ -20,6 +20,7 @@ type Counts struct {
 	FHIR             int // requests to the FHIR server, but for Discovery and Metadata
 	FHIRUnauthorized int // answers of the FHIR server that were 401
 	Introspections   int
+	Authorizations   int
 }
 
 // A Request is one that the sandbox has received.
@@ -64,7 +65,7 @@ func (s *Server) Counts() Counts {
 	defer s.record.mu.Unlock()
 	c, n := s.record.counts, &s.record.arrivals
 	c.Discovery, c.Metadata, c.TokenRequests = n[Discovery], n[Metadata], n[TokenEndpoint]
-	c.JWKS, c.FHIR, c.Introspections = n[JWKS], n[FHIR], n[Introspection]
+	c.JWKS, c.FHIR, c.Introspections, c.Authorizations = n[JWKS], n[FHIR], n[Introspection], n[Authorization]
 	return c
 }
 

@@ -30,6 +30,7 @@ type Server struct {
 	fhir   *fhirServer
 
 	discoveryEdit atomic.Pointer[func(map[string]any)]
+	portal        func() portal
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -72,6 +73,7 @@ func Start(opts Options) (*Server, error) {
 	s.keys = &keyHost{origin: s.keyOrigin.url}
 	s.auth = newAuthServer(s)
 	s.fhir = newFHIRServer(s)
+	s.portal = sync.OnceValue(s.newPortal)
 	s.fhirOrigin.serve(http.HandlerFunc(s.routeFHIR))
 	s.authOrigin.serve(http.HandlerFunc(s.routeAuth))
 	s.keyOrigin.serve(http.HandlerFunc(s.routeKeys))
@@ -110,6 +112,9 @@ func (s *Server) TokenURL() string { return s.authOrigin.url + "/oauth2/token" }
 
 // IntrospectionURL returns the introspection endpoint.
 func (s *Server) IntrospectionURL() string { return s.authOrigin.url + "/oauth2/introspect" }
+
+// AuthorizationURL returns the authorization endpoint, which the SMART profile does not have.
+func (s *Server) AuthorizationURL() string { return s.authOrigin.url + "/oauth2/authorize" }
 
 // JWKSURL returns where the sandbox serves the keys of a client; see [Server.RegisterJWKS].
 func (s *Server) JWKSURL(clientID string) string { return s.keys.url(clientID) }

@@ -31,15 +31,10 @@ type tokenIssuer struct {
 func (i *tokenIssuer) issue(clientID, scope string, now time.Time) (token string, expiresIn int64) {
 	expiresIn = max(1, int64(time.Duration(i.lifetime.Load())/time.Second))
 	jti := uuid.NewString()
-	t := jwt.NewWithClaims(jwt.SigningMethodRS512, jwt.MapClaims{
+	signed := i.sign(jwt.MapClaims{
 		"iss": i.issuer, "azp": clientID, "aud": fhirAudience, "type": "access", "scope": scope,
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Unix() + expiresIn, "jti": jti, "nonce": uuid.NewString(),
 	})
-	t.Header["kid"] = i.kid
-	signed, err := t.SignedString(i.key)
-	if err != nil {
-		panic(err) // the key is our own
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.live == nil {
@@ -47,6 +42,16 @@ func (i *tokenIssuer) issue(clientID, scope string, now time.Time) (token string
 	}
 	i.live[jti] = struct{}{}
 	return signed, expiresIn
+}
+
+func (i *tokenIssuer) sign(claims jwt.MapClaims) string {
+	t := jwt.NewWithClaims(jwt.SigningMethodRS512, claims)
+	t.Header["kid"] = i.kid
+	signed, err := t.SignedString(i.key)
+	if err != nil {
+		panic(err) // the key is our own
+	}
+	return signed
 }
 
 func (i *tokenIssuer) revokeAll() {

@@ -1,0 +1,123 @@
+package koppeltaal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/smartauth-go/smartauth/internal/authctx"
+)
+
+const (
+	requestLimit = 15 * time.Second
+	responseMost = 1 << 20
+
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+)
+
+// post sends a form with a new client assertion, once, and returns the JSON object that is the answer. Secrets are in the body
+// only: the reference server would take them from a URL as well, where logs would keep them.
+func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audience string, form url.Values) (answer, error) {
+	assertion, err := c.Source.Assertion(ctx, audience)
+	if err != nil {
+		return nil, err
+	}
+	secrets := []string{assertion, form.Get("token"), form.Get("code"), form.Get("code_verifier")}
+	form.Set("client_assertion_type", assertionType)
+	form.Set("client_assertion", assertion)
+	r, err := http.NewRequest(http.MethodPost, endpoint.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	c.Tracing.set(ctx, r.Header)
+
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	ctx, maybeSent := watch(ctx)
+	failed := &Error{Op: op, Endpoint: display(endpoint)}
+	if err := ctx.Err(); err != nil {
+		failed.err = cleaned(err)
+		return nil, failed
+	}
+	resp, err := c.http().Do(r.WithContext(ctx))
+	failed.MaybeSent = maybeSent()
+	if err != nil {
+		failed.err = cleaned(err, secrets...)
+		return nil, failed
+	}
+	defer func() { _ = resp.Body.Close() }()
+	failed.StatusCode = resp.StatusCode
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	failed.MediaType = clean(mediaType, secrets...)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
+	switch {
+	case err != nil:
+		failed.err = cleaned(err, secrets...)
+	case len(body) > responseMost:
+		failed.err = errors.New("the response is larger than 1 MiB")
+	default:
+		var a answer
+		if json.Unmarshal(body, &a) != nil || a == nil {
+			failed.err = errors.New("the response is no JSON object")
+		}
+		if resp.StatusCode == http.StatusOK && a != nil {
+			return a, nil
+		}
+		failed.Code = clean(a.text("error"), secrets...)
+	}
+	return nil, failed
+}
+
+// watch returns a context and what tells whether a request made with it may have reached the server. It certainly has not if a
+// connection was wanted and none was had; a RoundTripper that does not tell of connections may have sent anything.
+func watch(ctx context.Context) (context.Context, func() bool) {
+	var wanted, had atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { had.Store(true) },
+	})
+	// The transport that authenticates FHIR requests may be in the client: it would add a bearer, and repeat the request after a 401.
+	marks := authctx.From(ctx)
+	marks.TokenRequest = true
+	return authctx.With(ctx, marks), func() bool { return had.Load() || !wanted.Load() }
+}
+
+func (c *Client) http() *http.Client {
+	client := http.Client{}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+// An answer is a JSON object by its exact names, where encoding/json would take "AUD" for "aud": somebody's claim of that name
+// must not stand in for the one that the server has checked.
+type answer map[string]json.RawMessage
+
+// text returns a member that is a string, "" if it is not.
+func (a answer) text(name string) string {
+	var s string
+	if json.Unmarshal(a[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// seconds returns a member that is a number, or one in a string.
+func (a answer) seconds(name string) (n float64, ok bool) {
+	if json.Unmarshal([]byte(strings.Trim(string(a[name]), `"`)), &n) != nil || n < 0 || n > 1e11 {
+		return 0, false
+	}
+	return n, true
+}
