@@ -15,6 +15,10 @@ type answer struct {
 	sent     *http.Request
 }
 
+func newAnswer() *answer {
+	return &answer{response: http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
+}
+
 func (a *answer) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.sent = r
 	return &a.response, nil
@@ -54,7 +58,7 @@ func transportPeers(tb testing.TB) ([]transportPeer, *answer, *http.Request) {
 	for _, name := range []string{"Accept", "User-Agent", "X-Request-Id", "X-Trace-Id"} {
 		r.Header.Set(name, "value")
 	}
-	base := &answer{response: http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
+	base := newAnswer()
 	return []transportPeer{
 		{"bare", base},
 		{"floor", &floorTransport{s.floor, base}},

@@ -109,7 +109,7 @@ func TestYourClient(t *testing.T) {
 	}
 }
 
-// Every Go snippet of the README is part of a compiled file here.
+// Every Go snippet of the README is part of a compiled file here, or of an adapter's examples.
 func TestReadmeSnippets(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -119,6 +119,11 @@ func TestReadmeSnippets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	examples, err := filepath.Glob(filepath.Join("..", "adapters", "*", "example_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, examples...)
 	var compiled string
 	for _, file := range files {
 		source, err := os.ReadFile(file)
@@ -128,7 +133,7 @@ func TestReadmeSnippets(t *testing.T) {
 		compiled += flat(string(source))
 	}
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
-	if len(snippets) < 3 {
+	if len(snippets) < 5 {
 		t.Errorf("only %d snippets found in the README", len(snippets))
 	}
 	for _, s := range snippets {

@@ -28,23 +28,29 @@ type oidcServer struct {
 	Issued string
 }
 
-// startOIDC starts the server with these clients and ends it with the test. A missing Node.js is a failure: skipped interop
-// tests would look like passed ones.
-func startOIDC(t *testing.T, clients ...client) *oidcServer {
+// node returns the path of Node.js, to run what is in a folder with it. That it or a package is missing is a failure: skipped
+// interop tests would look like passed ones.
+func node(t *testing.T, folder, module string) string {
 	t.Helper()
-	node, err := exec.LookPath("node")
+	path, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal("the interop tests need Node.js 20 or later: no node on the PATH")
 	}
-	if _, err := os.Stat(filepath.Join("oidc", "node_modules", "oidc-provider")); err != nil {
-		t.Fatal("oidc-provider is not installed: run `npm ci --ignore-scripts` in interop/oidc")
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", module)); err != nil {
+		t.Fatalf("%s is not installed: run `npm ci --ignore-scripts` in interop/%s", module, folder)
 	}
+	return path
+}
+
+// startOIDC starts the server with these clients and ends it with the test.
+func startOIDC(t *testing.T, clients ...client) *oidcServer {
+	t.Helper()
 	registrations, err := json.Marshal(clients)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	cmd := exec.Command(node, "server.mjs")
+	cmd := exec.Command(node(t, "oidc", "oidc-provider"), "server.mjs")
 	cmd.Dir = "oidc"
 	cmd.Env = append(os.Environ(), "OIDC_CLIENTS="+string(registrations))
 	var log strings.Builder

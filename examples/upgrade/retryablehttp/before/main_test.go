@@ -1,0 +1,27 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartauth-go/smartauth/examples/upgrade/internal/rehearsal"
+)
+
+func TestRehearsal(t *testing.T) {
+	got, err := rehearsal.Run(t.Context(), connect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := got.Row("go-retryablehttp, before"); !strings.Contains(string(readme), row) {
+		t.Errorf("the README has no row %q", row)
+	}
+	if got.Slowest < time.Second {
+		t.Errorf("a 401 was answered after %v; did it not wait?", got.Slowest)
+	}
+}
