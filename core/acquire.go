@@ -10,7 +10,7 @@ import (
 const mostAttempts = 3
 
 // acquire gets a token: discover, sign, exchange, and again after a temporary failure, always with a new assertion, as a
-// failed attempt has used up its jti (TOP-KT-005c; the reference server burns it before it looks at the signature).
+// failed attempt may have used up its jti (TOP-KT-005c; the reference server burns it before it looks at the signature).
 func (s *Source) acquire(ctx context.Context) (*Token, error) {
 	offset := s.clock.offset()
 	reissued := false
@@ -75,7 +75,7 @@ func backoff(attempt int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// pause reports whether the time passed; it does not begin what ctx would not let end.
+// pause waits for d and reports whether it has passed. If ctx is to end before that, it does not even begin.
 func pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
@@ -90,8 +90,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// clock is the authorization server's, as far as it was needed: the offset from the local one with which an assertion was
-// accepted after one on the local clock was not.
+// clock remembers how far the authorization server's clock is from the local one: the offset with which an assertion was
+// accepted after one without it was refused. It is zero while the local clock is good enough.
 type clock struct{ nanos atomic.Int64 }
 
 func (c *clock) offset() time.Duration { return time.Duration(c.nanos.Load()) }

@@ -1,7 +1,9 @@
 package smartauth_test
 
 import (
+	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,4 +110,25 @@ func TestAssertionAudiences(t *testing.T) {
 			t.Errorf("audience %q: %v, want allowed: %v", audience, err, allowed)
 		}
 	}
+}
+
+// The first assertion is signed as all others are.
+func TestAssertionKnowsTheServersAlgorithms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := smarttest.New(t, smarttest.Options{InMemory: true, Profile: smarttest.SMART})
+		cfg := srv.NewClient(smarttest.ClientOptions{RSA: true})
+		cfg.AssertionAudiences = []string{"https://elsewhere.example.nl/introspect"}
+		src, err := smartauth.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		assertion, err := src.Assertion(t.Context(), cfg.AssertionAudiences[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, err := base64.RawURLEncoding.DecodeString(strings.Split(assertion, ".")[0])
+		if err != nil || !strings.Contains(string(header), `"RS384"`) {
+			t.Errorf("header %s, %v, want RS384, which the server advertises", header, err)
+		}
+	})
 }

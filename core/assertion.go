@@ -24,8 +24,8 @@ const (
 // assertion is a signed client assertion (RFC 7523), good for one request, and what it says.
 type assertion struct {
 	jwt, alg, kid, aud string
-	at                 time.Time // when it was signed
-	clock              time.Time // and what the clock said that it was signed on
+	at                 time.Time // when it was signed, by the local clock
+	clock              time.Time // the same moment by the authorization server's clock, as far as that is known
 }
 
 // Assertion returns a client assertion for another request than core's own, such as token introspection (TOP-KT-021) or a
@@ -114,12 +114,12 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 
 var errNoKey = errors.New("Config.Signer has no current key")
 
-// signingError is that of a Signer, which may have written what it sent to a KMS into its own.
+// signingError returns the *Error for what a Signer returned. The text is cleaned: it may quote what was sent to a KMS.
 func signingError(err error) *Error {
 	return &Error{Phase: PhaseSign, Kind: Temporary, err: cleaned(err, sanitize(err.Error(), 256)), again: !timedOut(err)}
 }
 
-// bounded returns what do returns, or an error when ctx ends before: what is not ours may not heed a context, and must not
+// bounded returns what do returns, or an error when ctx ends before: code that is not ours may heed no context, and must not
 // hold up the acquisition for ever. A panic in do becomes an error, too.
 func bounded[T any](ctx context.Context, who string, do func() (T, error)) (T, error) {
 	type result struct {

@@ -47,22 +47,52 @@ func TestClockOffEitherWay(t *testing.T) {
 }
 
 // Differences that are no reason to refuse an assertion, or no difference of clocks, are not tried.
-func TestClockDifferencesNotTried(t *testing.T) {
-	for _, off := range []time.Duration{3 * time.Second, 25 * time.Hour} {
-		t.Run(off.String(), func(t *testing.T) {
+func TestClockDifferencesThatAreTried(t *testing.T) {
+	for _, c := range []struct {
+		off      time.Duration
+		requests int
+	}{
+		{3 * time.Second, 1}, {5 * time.Second, 1}, {6 * time.Second, 2}, {10 * time.Second, 2}, {24 * time.Hour, 2}, {25 * time.Hour, 1},
+		{-3 * time.Second, 1}, {-5 * time.Second, 1}, {-6 * time.Second, 2}, {-10 * time.Second, 2}, {-24 * time.Hour, 2}, {-25 * time.Hour, 1},
+	} {
+		t.Run(c.off.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv, src := sandbox(t, nil)
-				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401,
-					Header: http.Header{"Date": {time.Now().Add(off).UTC().Format(http.TimeFormat)}}})
+				srv.Fail(smarttest.TokenEndpoint, refusedAt(c.off))
 				if _, err := src.Token(t.Context()); err == nil {
 					t.Fatal("no error")
 				}
-				if n := srv.Counts().TokenRequests; n != 1 {
-					t.Errorf("%d token requests, want 1", n)
+				sent := srv.Assertions()
+				if len(sent) != c.requests {
+					t.Fatalf("%d token requests, want %d", len(sent), c.requests)
+				}
+				if by := number(sent[len(sent)-1].Claims["iat"]) - number(sent[0].Claims["iat"]); c.requests == 2 && by != c.off.Seconds() {
+					t.Errorf("the second assertion was signed %v s off the first, want %v", by, c.off)
 				}
 			})
 		})
 	}
+}
+
+// refusedAt is a refusal by a server whose clock is off.
+func refusedAt(off time.Duration) smarttest.Fault {
+	return smarttest.Fault{Status: 401, Header: http.Header{"Date": {time.Now().Add(off).UTC().Format(http.TimeFormat)}}}
+}
+
+// A server that tells another time with each refusal is not followed.
+func TestClockIsFollowedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		faults := []smarttest.Fault{refusedAt(time.Hour), refusedAt(2 * time.Hour), refusedAt(3 * time.Hour)}
+		faults[0].Times, faults[1].Times = 1, 1
+		srv.Fail(smarttest.TokenEndpoint, faults...)
+		if _, err := src.Token(t.Context()); err == nil || !strings.Contains(err.Error(), "the server's is +3600 s from the one the assertion was signed on") {
+			t.Errorf("error %v, want one that tells of the clocks", err)
+		}
+		if n := srv.Counts().TokenRequests; n != 2 {
+			t.Errorf("%d token requests, want 2", n)
+		}
+	})
 }
 
 // An offset is dropped with the next refusal, also if that does not tell the time.
@@ -177,23 +207,4 @@ func TestClockOffAndSlow(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestClockThatIsRightAgainIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &recorder{}
-		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		srv.SetClockOffset(smarttest.AuthServer, -time.Hour)
-		for range 3 {
-			if _, err := src.Token(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			srv.SetClockOffset(smarttest.AuthServer, 0)
-			time.Sleep(301 * time.Second)
-		}
-		// Assertions of an hour ago have expired; the next refusal drops the offset.
-		if want := []smartauth.State{smartauth.StateClockOff, smartauth.StateClockRight}; !slices.Equal(o.states(), want) {
-			t.Errorf("told %v, want %v", o.states(), want)
-		}
-	})
 }

@@ -41,15 +41,15 @@ type Config struct {
 
 	// Algorithm names the JWS algorithm, such as "RS512". Empty: the first that key and server share, RS384 or ES384
 	// preferred; where the server advertises none, as Koppeltaal, or was not asked because of TokenURL, RS512 for RSA keys
-	// and the curve's own for EC keys. SMART servers need to know no other than RS384 and ES384 (SMART 2.2).
+	// and the only one there is for others. SMART servers need to know no other than RS384 and ES384 (SMART 2.2).
 	Algorithm string
 
 	// HTTPClient makes the discovery and token requests; nil means a plain one on http.DefaultTransport. It is copied, and
-	// the copy follows redirects of its own rule: discovery on the same origin, token requests none. Each request is
-	// limited to 15 s (3 s to renew a discovery document), or to HTTPClient.Timeout if that is shorter.
+	// the copy has its own rule for redirects: discovery follows them within the origin, a token request never. Each
+	// request is limited to 15 s (3 s to renew a discovery document), or to HTTPClient.Timeout if that is shorter.
 	HTTPClient *http.Client
 
-	// InsecureHosts are exact host names, without port, that may be spoken to over plain http, such as those of a container
+	// InsecureHosts are whole host names, without port, that may be spoken to over plain http, such as those of a container
 	// network. Loopback needs no mention.
 	InsecureHosts []string
 

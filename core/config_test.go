@@ -41,6 +41,18 @@ func TestConfig(t *testing.T) {
 		{"http on an insecure host", func(c *smartauth.Config) {
 			c.BaseURL, c.InsecureHosts = "http://hapi:8080/fhir", []string{"hapi"}
 		}, ""},
+		{"http on an insecure host in capitals", func(c *smartauth.Config) {
+			c.BaseURL, c.InsecureHosts = "http://HAPI:8080/fhir", []string{"hapi"}
+		}, ""},
+		{"http on another host than the insecure one", func(c *smartauth.Config) {
+			c.BaseURL, c.InsecureHosts = "http://other/fhir", []string{"hapi"}
+		}, "plain http to other"},
+		{"http on a host that begins like the insecure one", func(c *smartauth.Config) {
+			c.BaseURL, c.InsecureHosts = "http://hapi.example.nl/fhir", []string{"hapi"}
+		}, "plain http to hapi.example.nl"},
+		{"http on a host that ends like the insecure one", func(c *smartauth.Config) {
+			c.BaseURL, c.InsecureHosts = "http://fhir.hapi/fhir", []string{"hapi"}
+		}, "plain http to fhir.hapi"},
 		{"pinned and overridden", func(c *smartauth.Config) {
 			c.TokenURL, c.Audience = "https://auth.example.nl/token?tenant=1", "https://other.example.nl/token"
 		}, ""},
@@ -55,6 +67,7 @@ func TestConfig(t *testing.T) {
 		{"userinfo", func(c *smartauth.Config) { c.BaseURL = "https://u:hunter2@fhir.example.nl/" }, "user name or password"},
 		{"unreadable with password", func(c *smartauth.Config) { c.BaseURL = "https://u:hunter2@[/" }, "not a URL"},
 		{"query", func(c *smartauth.Config) { c.BaseURL += "?key=hunter2" }, "query"},
+		{"query without content", func(c *smartauth.Config) { c.BaseURL += "?" }, "query"},
 		{"fragment", func(c *smartauth.Config) { c.BaseURL += "#x" }, "fragment"},
 		{"no ClientID", func(c *smartauth.Config) { c.ClientID = "" }, "Config.ClientID is empty"},
 		{"no Signer", func(c *smartauth.Config) { c.Signer = nil }, "Config.Signer is nil"},
@@ -62,6 +75,7 @@ func TestConfig(t *testing.T) {
 		{"no key in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{nil}} }, "no current key"},
 		{"algorithm that the key cannot do", func(c *smartauth.Config) { c.Algorithm = "RS512" }, "cannot do"},
 		{"symmetric algorithm", func(c *smartauth.Config) { c.Algorithm = "HS256" }, "cannot do"},
+		{"signer for symmetric algorithms alone", func(c *smartauth.Config) { c.Signer = symmetric{c.Signer} }, "no asymmetric JWS algorithm"},
 		{"token endpoint on http", func(c *smartauth.Config) { c.TokenURL = "http://auth.example.nl/token" }, "Config.TokenURL: plain http"},
 		{"token endpoint on loopback for a remote base", func(c *smartauth.Config) { c.TokenURL = "http://localhost/token" }, "Config.TokenURL: plain http"},
 		{"Audience without TokenURL", func(c *smartauth.Config) { c.Audience = "https://a/" }, "Config.Audience needs Config.TokenURL"},
@@ -102,6 +116,10 @@ func TestConfigReportsEverythingAtOnce(t *testing.T) {
 		}
 	}
 }
+
+type symmetric struct{ smartauth.Signer }
+
+func (symmetric) Algorithms() []string { return []string{"HS256"} }
 
 type noKeyID struct{ smartauth.Signer }
 

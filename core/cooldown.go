@@ -60,7 +60,7 @@ type bucket struct {
 
 const (
 	bucketSize = 3
-	bucketGain = 10 * time.Second // for one more
+	bucketGain = 10 * time.Second // to gain one
 )
 
 func newBucket() bucket { return bucket{level: bucketSize} }

@@ -27,9 +27,9 @@ type discoverer struct {
 	notify notifier
 	known  atomic.Pointer[discovered]
 
-	outdated atomic.Bool // what is known may be
+	outdated atomic.Bool // what is known may be out of date
 
-	mu      sync.Mutex // never held across a network call or an observer's
+	mu      sync.Mutex // never held during a network call or a call of the observer
 	lookup  *lookup    // the discovery under way, nil if none
 	tried   time.Time  // when the last one began
 	failing cooldown
@@ -70,7 +70,7 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 	}
 	l := d.lookup
 	if l == nil {
-		if err := d.failing.coolDown(time.Now()); err != nil && m == nil && marks.Acquirer == nil { // an acquisition has its own
+		if err := d.failing.coolDown(time.Now()); err != nil && m == nil && marks.Acquirer == nil { // an acquisition has a cool-down of its own
 			d.mu.Unlock()
 			return nil, err
 		}
@@ -90,8 +90,8 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 	return l.m, l.err
 }
 
-// look runs a discovery. Others may wait for it, so nothing of a caller's ctx reaches it; that of an acquisition is no caller's.
-// What is known already is not worth waiting long for.
+// look runs a discovery. Others may wait for it, so nothing of a caller's ctx reaches it; the ctx of an acquisition is no
+// caller's, and is used. If something is known already, the limit is short: that will do.
 func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, attempt int) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -9,6 +9,7 @@
 // for everybody when none is. To put the token on the requests of an existing client, use the adapter for its stack:
 // adapters/nethttp, adapters/resty or adapters/retryablehttp.
 //
-// The way of an acquisition through this package is: source (cache), flight, acquire, discovery, assertion, exchange.
+// An acquisition goes through the files of this package in this order: source (cache), flight, acquire, discovery,
+// assertion, exchange.
 // A [Source] has no goroutine or timer of its own while nothing is fetched, and needs no Close.
 package smartauth

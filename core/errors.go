@@ -12,11 +12,12 @@ type Kind int
 
 // The kinds of failure.
 const (
-	// Temporary failures (network, 408, 429, 5xx) were retried a few times and may pass any moment.
+	// Temporary failures (network, 408, 429, 5xx, a Signer that fails) may pass any moment. They were retried a few times
+	// already, unless the server did not answer in time or asked to be left alone for longer.
 	Temporary Kind = iota
 
-	// Refused means that the authorization server said no, in a way that may pass without a change on our side: a client
-	// that is not approved yet gets the same answer as one whose JWKS could not be read just now.
+	// Refused means that a server said no, or gave an answer that is of no use, in a way that may pass without a change on
+	// our side: a client that is not approved yet gets the same answer as one whose JWKS could not be read just now.
 	Refused
 
 	// Permanent failures need a change of key, configuration or registration. Do not retry the call.
@@ -35,8 +36,9 @@ func (k Kind) String() string {
 	}
 }
 
-// An Error is a failed acquisition. Everybody who waited for it gets the same one, and so does everybody who asks before
-// RetryAt. It holds no token, assertion, key or response body.
+// An Error says why there is no token; [New], [Source.Metadata] and [Source.Assertion] return it for their own failures.
+// Everybody who waited for an acquisition gets the same one, and so does everybody who asks before RetryAt. It holds no
+// token, assertion or key, and of a response no more than Code and Description.
 type Error struct {
 	Phase Phase // the step that failed
 	Kind  Kind
@@ -53,11 +55,11 @@ type Error struct {
 	// Description is the server's own explanation: at most 256 printable bytes, with anything shaped like a JWT removed.
 	Description string
 
-	// RetryAt is when the source will ask the server again; until then callers get this error at once. It is zero if nothing
+	// RetryAt is when the source may ask the server again; until then callers get this error at once. It is zero if nothing
 	// keeps it from asking.
 	RetryAt time.Time
 
-	// Algorithm, KeyID, Audience and Issuer are what the refused assertion said, empty if none was sent.
+	// Algorithm, KeyID, Audience and Issuer are what the assertion said, if one was refused, and empty otherwise.
 	Algorithm, KeyID, Audience, Issuer string
 
 	// Hints are likely causes and what to do about them, the likeliest first.

@@ -48,7 +48,7 @@ func (s *Source) launch(cause context.Context, e *entry, background bool) *fligh
 	return f
 }
 
-// errStuck is for what heeds no context and is called without one of our own: callers must not hang for it.
+// errStuck ends a flight that outlasts its own limit. Only an Observer can do that: all other foreign code runs in bounded.
 var errStuck = errors.New("the acquisition is stuck, probably in an Observer that does not return")
 
 // fly runs the acquisition on a context of its own: nothing of the caller that happened to be first reaches it.
@@ -110,7 +110,7 @@ func (s *Source) land(f *flight, token *Token, err error) {
 	s.tell()
 }
 
-// wait returns what result does, within a phase of the waiter's own unless it set off the flight.
+// wait returns what result returns. A caller who did not set off the flight waits in a phase of its own.
 func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func() (*Token, error)) (*Token, error) {
 	if leader || s.notify.observer == nil {
 		return result()

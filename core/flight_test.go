@@ -46,35 +46,55 @@ func TestHerdSharesOneFailure(t *testing.T) {
 }
 
 func TestWaiterLeavesAndFlightGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, src := sandbox(t, nil)
-		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Delay: 5 * time.Second})
-		boom := errors.New("the user went home")
-
-		leader, leave := context.WithCancelCause(t.Context())
-		waiter, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		var wg sync.WaitGroup
-		expect := func(ctx context.Context, after time.Duration, check func(error) bool) {
-			wg.Go(func() {
-				begin := time.Now()
-				_, err := src.Token(ctx)
-				if took := time.Since(begin); took != after || !check(err) {
-					t.Errorf("left after %v with %v, want after %v", took, err, after)
+	boom := errors.New("the user went home")
+	for name, c := range map[string]struct {
+		leave func(context.Context) (context.Context, func()) // after a second
+		errs  []error
+	}{
+		"first caller cancelled": {func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(time.Second, func() { cancel(boom) })
+			return ctx, func() { cancel(nil) }
+		}, []error{boom, context.Canceled}},
+		"first caller with a deadline": {func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			return ctx, cancel
+		}, []error{context.DeadlineExceeded}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, src := sandbox(t, nil)
+				srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Delay: 5 * time.Second})
+				leader, stop := c.leave(t.Context())
+				defer stop()
+				waiter, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				var wg sync.WaitGroup
+				expect := func(ctx context.Context, after time.Duration, want ...error) {
+					wg.Go(func() {
+						begin := time.Now()
+						_, err := src.Token(ctx)
+						if took := time.Since(begin); took != after || (err == nil) != (want == nil) {
+							t.Errorf("left after %v with %v, want after %v", took, err, after)
+						}
+						for _, w := range want {
+							if !errors.Is(err, w) {
+								t.Errorf("error %v, want %v", err, w)
+							}
+						}
+					})
+					synctest.Wait()
+				}
+				expect(leader, time.Second, c.errs...)
+				expect(waiter, 2*time.Second, context.DeadlineExceeded)
+				expect(t.Context(), 5*time.Second)
+				wg.Wait()
+				if n := srv.Counts().TokenRequests; n != 1 {
+					t.Errorf("%d token requests, want 1", n)
 				}
 			})
-			synctest.Wait()
-		}
-		expect(leader, time.Second, func(err error) bool { return errors.Is(err, boom) && errors.Is(err, context.Canceled) })
-		expect(waiter, 2*time.Second, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
-		expect(t.Context(), 5*time.Second, func(err error) bool { return err == nil })
-		time.Sleep(time.Second)
-		leave(boom)
-		wg.Wait()
-		if n := srv.Counts().TokenRequests; n != 1 {
-			t.Errorf("%d token requests, want 1", n)
-		}
-	})
+		})
+	}
 }
 
 func TestEndedContextStartsNothing(t *testing.T) {

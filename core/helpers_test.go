@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -19,6 +20,9 @@ func sandbox(t *testing.T, change func(*smartauth.Config)) (*smarttest.Server, *
 func sandboxWith(t *testing.T, opts smarttest.Options, change func(*smartauth.Config)) (*smarttest.Server, *smartauth.Source) {
 	t.Helper()
 	srv := smarttest.New(t, opts)
+	if opts.InMemory { // a refresh may be under way when the test ends, and the bubble must not end before it
+		t.Cleanup(func() { time.Sleep(time.Minute) })
+	}
 	cfg := srv.NewClient(smarttest.ClientOptions{})
 	if change != nil {
 		change(&cfg)
@@ -94,7 +98,9 @@ func (r *recorder) started() []start {
 	return r.starts
 }
 
+// states returns what was told, also what is being told just now: callers of Token do not wait for that.
 func (r *recorder) states() []smartauth.State {
+	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var s []smartauth.State
@@ -102,4 +108,14 @@ func (r *recorder) states() []smartauth.State {
 		s = append(s, c.State)
 	}
 	return s
+}
+
+// poll calls Token once a second.
+func poll(t *testing.T, src *smartauth.Source, d time.Duration) {
+	t.Helper()
+	for begin := time.Now(); time.Since(begin) < d; time.Sleep(time.Second) {
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package smartauth_test
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"strings"
 	"sync"
@@ -55,6 +57,14 @@ func TestParseKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dh, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x25519, err := x509.MarshalPKCS8PrivateKey(dh)
+	if err != nil {
+		t.Fatal(err)
+	}
 	params := pemOf("EC PARAMETERS", []byte{6, 5, 43, 129, 4, 0, 34})
 	key := pemOf("PRIVATE KEY", pkcs8)
 
@@ -74,13 +84,17 @@ func TestParseKey(t *testing.T) {
 		{"damaged", pemOf("PRIVATE KEY", pkcs8[:40]), "damaged"},
 		{"RSA-1024", pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)), "1024 bits"},
 		{"P-224", pemOf("PRIVATE KEY", p224), "P-224"},
+		{"X25519", pemOf("PRIVATE KEY", x25519), "cannot sign"},
+		{"another kind of block", pemOf("OPENSSH PRIVATE KEY", pkcs8), "no private key"},
+		{"encrypted as by old openssl", strings.Replace(key, "\n", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1), "encrypted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			signer, err := smartauth.ParseKey([]byte(c.pem), "")
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
-					t.Errorf("error %v, want one about %q", err, c.err)
+					t.Fatalf("error %v, want one about %q", err, c.err)
 				}
+				quotesNothing(t, err.Error(), []byte(c.pem))
 				return
 			}
 			if err != nil {
@@ -90,6 +104,24 @@ func TestParseKey(t *testing.T) {
 				t.Error("no key id")
 			}
 		})
+	}
+}
+
+// quotesNothing fails the test if text holds six bytes of the content of a PEM file as they are, in hex or in base64.
+func quotesNothing(t *testing.T, text string, file []byte) {
+	t.Helper()
+	block, _ := pem.Decode(file)
+	if block == nil {
+		return
+	}
+	for i := 0; i+6 <= len(block.Bytes); i++ {
+		part := block.Bytes[i : i+6]
+		for _, form := range []string{string(part), fmt.Sprintf("%x", part), fmt.Sprintf("%X", part), strings.Trim(fmt.Sprintf("%d", part), "[]"),
+			base64.StdEncoding.EncodeToString(part), base64.URLEncoding.EncodeToString(part)} {
+			if strings.Contains(text, form) {
+				t.Fatalf("%q quotes the file", text)
+			}
+		}
 	}
 }
 
@@ -131,7 +163,17 @@ func TestNewSignerRefuses(t *testing.T) {
 	if _, err := smartauth.NewSigner(newEC(t, elliptic.P224()), "k"); err == nil {
 		t.Error("P-224 was accepted")
 	}
+	if _, err := smartauth.NewSigner(strangeKey{newEC(t, elliptic.P384())}, "k"); err == nil || !strings.Contains(err.Error(), "strangePublic cannot sign assertions") {
+		t.Errorf("error %v, want one about the type of the key", err)
+	}
 }
+
+// strangeKey signs, but what it is the key of nobody knows.
+type strangeKey struct{ crypto.Signer }
+
+type strangePublic struct{}
+
+func (strangeKey) Public() crypto.PublicKey { return strangePublic{} }
 
 func pemOf(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))

@@ -7,7 +7,8 @@ import (
 )
 
 // Metadata is what a server says of itself in its smart-configuration (SMART 2.2, Conformance), or in the oauth-uris
-// extension of its CapabilityStatement. Endpoints are absolute URLs; only TokenEndpoint was checked to be https.
+// extension of its CapabilityStatement. Relative endpoints were made absolute; only TokenEndpoint was checked to be one that
+// an assertion may be sent to.
 type Metadata struct {
 	Issuer                        string   `json:"issuer"`
 	JWKSURI                       string   `json:"jwks_uri"`

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// notifier calls an Observer, and outlives what it does wrong. The zero value calls nobody.
+// notifier calls an Observer, and survives its panics. The zero value calls nobody.
 type notifier struct {
 	source    *Source // whose events these are; nil within a MultiObserver, where they say so themselves
 	observer  Observer
@@ -72,8 +72,8 @@ func (n notifier) sourceCreated(s *Source) {
 	}
 }
 
-// guard keeps a panicking observer from breaking authentication. It is reported once: what it would have recorded is gone,
-// and so may be the reason that nobody sees it.
+// guard keeps a panicking observer from breaking authentication. The first panic is logged, as it may be why nobody sees
+// what the observer was to record.
 func (n notifier) guard(call func()) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -64,7 +64,8 @@ type PhaseStart struct {
 	// nil for the other phases.
 	Cause context.Context
 
-	// Attempt counts how often the phase was gone through before in its acquisition, without leading to a token.
+	// Attempt counts how often the phase was gone through before in its acquisition, without leading to a token. A
+	// discovery that asks for the CapabilityStatement next is still the same.
 	Attempt int
 
 	// Method, URL (without its query) and Header describe the HTTP request of a discover or exchange phase. Header may

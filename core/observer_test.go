@@ -1,12 +1,9 @@
 package smartauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,177 +13,6 @@ import (
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
-
-// badObserver panics, or ends the goroutine, at one of the calls.
-type badObserver struct {
-	at  string
-	bad func()
-}
-
-func (o badObserver) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
-	if o.at == "start "+string(s.Phase) {
-		o.bad()
-	}
-	return nil // that too
-}
-
-func (o badObserver) PhaseEnd(_ context.Context, e smartauth.PhaseEnd) {
-	if o.at == "end "+string(e.Phase) {
-		o.bad()
-	}
-}
-
-func (o badObserver) StateChanged(context.Context, smartauth.StateChange) { panic("state") }
-
-func TestPanickingObserverDoesNoHarm(t *testing.T) {
-	defer slog.SetDefault(slog.Default())
-	var log bytes.Buffer
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	for _, phase := range []string{"acquire", "discover", "sign", "exchange"} {
-		for _, at := range []string{"start ", "end "} {
-			t.Run(at+phase, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					_, src := sandbox(t, func(c *smartauth.Config) {
-						c.Observer = smartauth.MultiObserver(badObserver{at + phase, func() { panic("observer") }}, nil, &recorder{})
-					})
-					for _, r := range herd(20, func() (*smartauth.Token, error) { return src.Token(t.Context()) }) {
-						if r.err != nil {
-							t.Fatal(r.err)
-						}
-					}
-				})
-			})
-		}
-	}
-	if !strings.Contains(log.String(), "panic in the smartauth.Observer") {
-		t.Errorf("the panic was hidden altogether: %q", log.String())
-	}
-}
-
-func TestObserverThatEndsTheGoroutine(t *testing.T) {
-	for _, at := range []string{"start acquire", "end acquire", "start exchange"} {
-		t.Run(at, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				_, src := sandbox(t, func(c *smartauth.Config) { c.Observer = badObserver{at, runtime.Goexit} })
-				done := make(chan error, 1)
-				go func() {
-					_, err := src.Token(t.Context())
-					done <- err
-				}()
-				if err := <-done; err == nil && at != "end acquire" {
-					t.Error("no error")
-				}
-			})
-		})
-	}
-}
-
-// reentrant asks for a token while one is being acquired for it.
-type reentrant struct {
-	src  *smartauth.Source
-	errs chan error
-}
-
-func (o *reentrant) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
-	if s.Phase == smartauth.PhaseAcquire {
-		_, err := o.src.Token(ctx)
-		o.errs <- err
-	}
-	return ctx
-}
-
-func (o *reentrant) PhaseEnd(context.Context, smartauth.PhaseEnd) {}
-
-// stuck does not return from the start of an acquisition before it is told to.
-type stuck struct{ goOn chan struct{} }
-
-func (o stuck) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
-	if s.Phase == smartauth.PhaseAcquire && !s.Shared {
-		<-o.goOn
-	}
-	return ctx
-}
-
-func (o stuck) PhaseEnd(context.Context, smartauth.PhaseEnd) {}
-
-func TestWaiterLeavesASlowObserver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := stuck{make(chan struct{})}
-		_, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		for _, r := range herd(3, func() (*smartauth.Token, error) { return src.Token(ctx) }) {
-			if !errors.Is(r.err, context.DeadlineExceeded) {
-				t.Errorf("error %v", r.err)
-			}
-		}
-		close(o.goOn)
-		time.Sleep(time.Minute) // the flight ends in its own time
-	})
-}
-
-func TestScopeMissingIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &recorder{}
-		var clientID string
-		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o; clientID = c.ClientID })
-		srv.SetRole(clientID)
-		for range 2 { // once per change
-			token, err := src.Token(t.Context())
-			if err != nil || token.Scope() != "" {
-				t.Fatalf("scope %q, %v", token.Scope(), err)
-			}
-			time.Sleep(301 * time.Second)
-		}
-		if states := o.states(); len(states) != 1 || states[0] != smartauth.StateScopeMissing {
-			t.Errorf("states %v, want scope_missing once", states)
-		}
-	})
-}
-
-func TestReentrantMetadataIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &reentrantMetadata{errs: make(chan error, 1)}
-		_, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		o.src = src
-		if _, err := src.Token(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-o.errs; err == nil || !strings.Contains(err.Error(), "within its own") {
-			t.Errorf("error %v", err)
-		}
-	})
-}
-
-// reentrantMetadata asks for the metadata while it is being fetched.
-type reentrantMetadata struct {
-	src  *smartauth.Source
-	errs chan error
-}
-
-func (o *reentrantMetadata) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
-	if s.Phase == smartauth.PhaseDiscover {
-		_, err := o.src.Metadata(ctx)
-		o.errs <- err
-	}
-	return ctx
-}
-
-func (o *reentrantMetadata) PhaseEnd(context.Context, smartauth.PhaseEnd) {}
-
-func TestReentrantTokenIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &reentrant{errs: make(chan error, 1)}
-		_, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		o.src = src
-		if _, err := src.Token(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-o.errs; err == nil || !strings.Contains(err.Error(), "within its own acquisition") {
-			t.Errorf("error %v", err)
-		}
-	})
-}
 
 // Phases come in order, inside one another, and end exactly once; a waiter's is marked shared and points to the flight.
 func TestObserverSeesEveryPhase(t *testing.T) {
@@ -255,31 +81,85 @@ func TestObserversErrorIsNotTheCallers(t *testing.T) {
 	})
 }
 
-// slowToHear takes a second over bad news.
-type slowToHear struct{ recorder }
-
-func (o *slowToHear) StateChanged(ctx context.Context, c smartauth.StateChange) {
-	if c.State == smartauth.StateFailing {
-		time.Sleep(time.Second)
-	}
-	o.recorder.StateChanged(ctx, c)
-}
-
-func TestStatesAreToldInOrder(t *testing.T) {
+func TestReasons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &slowToHear{}
+		o := &recorder{}
 		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
-		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 3, Status: 503})
-		if _, err := src.Token(t.Context()); err == nil {
-			t.Fatal("no error")
+		token := func(after time.Duration) *smartauth.Token {
+			time.Sleep(after)
+			token, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return token
 		}
-		time.Sleep(300 * time.Millisecond)
-		if _, err := src.Token(t.Context()); err != nil {
-			t.Fatal(err)
+		token(0)
+		token(290 * time.Second)
+		src.Invalidate(token(301 * time.Second))
+		current := token(0)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+		src.Invalidate(current)
+		token(0) // still the old one
+		srv.Clear()
+		token(time.Minute) // and this call renews it
+		var got []string
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire {
+				got = append(got, fmt.Sprintf("%s, background %v", s.Reason, s.Background))
+			} else if s.Reason != "" || s.Background {
+				t.Errorf("phase %s has the reason of an acquisition: %+v", s.Phase, s.PhaseStart)
+			}
 		}
-		time.Sleep(5 * time.Second)
-		if want := []smartauth.State{smartauth.StateFailing, smartauth.StateRecovered}; !slices.Equal(o.states(), want) {
-			t.Errorf("told %v, want %v", o.states(), want)
+		want := []string{"initial, background false", "expiring, background true", "expired, background false",
+			"rejected, background false", "rejected, background false", "rejected, background true"}
+		if !slices.Equal(got, want) {
+			t.Errorf("acquired for %q, want %q", got, want)
 		}
 	})
+}
+
+// listener writes down every event.
+type listener struct {
+	name string
+	log  *[]string
+}
+
+func (l listener) note(format string, args ...any) {
+	*l.log = append(*l.log, l.name+": "+fmt.Sprintf(format, args...))
+}
+
+func (l listener) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
+	l.note("start %s", s.Phase)
+	return ctx
+}
+func (l listener) PhaseEnd(_ context.Context, e smartauth.PhaseEnd) { l.note("end %s", e.Phase) }
+func (l listener) Rejected(_ context.Context, r smartauth.Rejection) {
+	l.note("rejected %s, waited %v", r.Outcome, r.Waited)
+}
+func (l listener) BearerSkipped(_ context.Context, s smartauth.BearerSkipped) {
+	l.note("skipped %s", s.Reason)
+}
+func (l listener) StateChanged(_ context.Context, c smartauth.StateChange) {
+	l.note("state %s %v", c.State, c.Offset)
+}
+
+func TestMultiObserverPassesEverythingOn(t *testing.T) {
+	var log []string
+	type phasesOnly struct{ smartauth.Observer }
+	m := smartauth.MultiObserver(listener{"a", &log}, nil, phasesOnly{listener{"b", &log}}, listener{"c", &log})
+	ctx := m.PhaseStart(t.Context(), smartauth.PhaseStart{Phase: smartauth.PhaseSign})
+	m.PhaseEnd(ctx, smartauth.PhaseEnd{Phase: smartauth.PhaseSign})
+	m.(smartauth.RejectionObserver).Rejected(ctx, smartauth.Rejection{Outcome: smartauth.OutcomeRecovered, Waited: time.Second})
+	m.(smartauth.SkipObserver).BearerSkipped(ctx, smartauth.BearerSkipped{Reason: smartauth.SkipOptOut})
+	m.(smartauth.StateObserver).StateChanged(ctx, smartauth.StateChange{State: smartauth.StateClockOff, Offset: time.Hour})
+	want := []string{"a: start sign", "b: start sign", "c: start sign", "c: end sign", "b: end sign", "a: end sign",
+		"c: rejected recovered, waited 1s", "a: rejected recovered, waited 1s", "c: skipped opt_out", "a: skipped opt_out",
+		"c: state clock_off 1h0m0s", "a: state clock_off 1h0m0s"}
+	if !slices.Equal(log, want) {
+		t.Errorf("called\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+	}
+	if smartauth.MultiObserver(nil, nil) != nil {
+		t.Error("an observer of nothing")
+	}
 }

@@ -122,6 +122,31 @@ func TestFailingRefreshKeepsTheTokenToItsEnd(t *testing.T) {
 	})
 }
 
+func TestRefreshIsTriedEvery30Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		srv.SetTokenLifetime(time.Hour)
+		poll(t, src, time.Second)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+		poll(t, src, 59*time.Minute) // the refresh is due after 51 minutes at the latest
+		var last time.Time
+		tries := 0
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire && s.Background {
+				if pause := s.at.Sub(last); tries > 5 && (pause < 30*time.Second || pause > 32*time.Second) {
+					t.Errorf("refresh %d began %v after the one before, want 30 s once the pauses have grown to that", tries, pause)
+				}
+				last = s.at
+				tries++
+			}
+		}
+		if tries < 15 {
+			t.Errorf("%d refreshes", tries)
+		}
+	})
+}
+
 func TestBackgroundRefreshHeedsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, src := sandbox(t, nil)

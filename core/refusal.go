@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	clockTolerance = 5 * time.Second // a difference below it is not why an assertion was refused: iat is back-dated by it
+	clockTolerance = 5 * time.Second // a difference up to it is not why an assertion was refused: iat is back-dated by it
 	clockFarthest  = 24 * time.Hour
 )
 
@@ -49,9 +49,10 @@ func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
 	return e
 }
 
-// clockOff returns how far the server's clock is from the one that a was signed on, 0 if it is not, or not known to be. The
-// server may have looked at its clock any time between then and its answer; a refusal can be slow, as when it could not read
-// the client's JWKS. What is certain only is the answer's end, and a time too early does less harm than one in the future.
+// clockOff returns how far the server's clock is ahead of the one that a was signed on, 0 if that is not known or too little
+// to matter. The server may have set Date any time between the signing and the end of its answer, which can be long, as when
+// it could not read the client's JWKS. Only a Date outside of that span proves anything. The difference is taken from the end
+// of the span: an assertion that is dated too early does less harm than one from the future.
 func clockOff(resp *reply, a *assertion) time.Duration {
 	date := resp.date()
 	received := a.clock.Add(resp.at.Sub(a.at))
@@ -63,8 +64,8 @@ func clockOff(resp *reply, a *assertion) time.Duration {
 	return off
 }
 
-// refused tells whether the status is one that a client authentication is refused with, by RFC 6749 section 5.2 and by the
-// servers that know better. Servers that report an error with status 200 are taken at their word.
+// refused tells whether the status is one that servers refuse an assertion with: 400 and 401 by RFC 6749 section 5.2, with some
+// 403, and with some 200 and an error in the body.
 func (r *reply) refused() bool {
 	switch r.status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:

@@ -23,6 +23,8 @@ func TestRefusalHints(t *testing.T) {
 	}{
 		{"RS512", smarttest.ClientOptions{RSA: true}, "", nil, denied, "set Config.Algorithm to RS384", "takes RS512 only"},
 		{"RS384", smarttest.ClientOptions{RSA: true}, "RS384", nil, denied, "takes RS512 only", "does not know RS512"},
+		{"another URL", smarttest.ClientOptions{}, "", nil, denied, "set Config.TokenURL and Config.Audience", "Config.Scopes"},
+		{"no clock that is off", smarttest.ClientOptions{}, "", nil, denied, "a PEM is registered instead of a JWKS", "clocks differ"},
 		{"no scopes", smarttest.ClientOptions{}, "", nil, invalidScope, "Config.Scopes is empty", "commas"},
 		{"joined scopes", smarttest.ClientOptions{}, "", []string{"system/Patient.rs,system/Task.rs"}, invalidScope, "joined by commas", "registered for"},
 		{"scopes with commas left", smarttest.ClientOptions{}, "", []string{"system/Patient.rs,", "system/Task.rs"}, invalidScope, "joined by commas", "registered for"},

@@ -17,8 +17,8 @@ import (
 const (
 	attemptLimit    = 15 * time.Second
 	refreshLimit    = 3 * time.Second // for a discovery that the acquisition can do without
-	longestWait     = 2 * time.Second // what a Retry-After may hold up an acquisition
-	longestCoolDown = time.Minute
+	longestWait     = 2 * time.Second // the longest Retry-After that an acquisition waits for itself
+	longestCoolDown = time.Minute     // any longer Retry-After counts as this
 )
 
 var (
@@ -32,7 +32,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte
-	at     time.Time // when it came
+	at     time.Time // when its end had come
 }
 
 // send makes one HTTP request, marked as core's own, and reads at most most bytes of the response. Its error is a *Error of
@@ -112,7 +112,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		case n >= 1e9:
 			wait = time.Unix(n, 0).Sub(now)
 		default:
-			wait = time.Duration(n) * time.Second
+			wait = time.Duration(max(n, 0)) * time.Second // far below zero it would overflow
 		}
 	} else if at, err := http.ParseTime(text); err == nil {
 		if date, err := http.ParseTime(h.Get("Date")); err == nil {

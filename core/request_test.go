@@ -16,6 +16,7 @@ func TestRetryAfter(t *testing.T) {
 		{"seconds", "7", "", 7 * time.Second},
 		{"zero", "0", "", 0},
 		{"negative", "-5", "", 0},
+		{"far below zero", "-15000000000", "", 0},
 		{"a year is cut to a minute", "31536000", "", time.Minute},
 		{"more digits than an int64 has", "99999999999999999999", "", 0},
 		{"date", now.Add(9 * time.Second).Format(http.TimeFormat), "", 9 * time.Second},

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	// By the beginning, which is that of a JSON object in base64url; host names have parts as long.
+	// A JWT is known by its beginning, that of a JSON object in base64url. Host names have parts as long.
 	jwtShaped = regexp.MustCompile(`ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)?`)
 	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*("|$)`)
 )
@@ -38,7 +38,7 @@ func sanitize(text string, most int, secrets ...string) string {
 // cleanError is an error whose text may be shown.
 type cleanError struct {
 	text string
-	err  error // nil if it says more than text and is none of causes
+	err  error // the cleaned one if text is all that it says; otherwise the one of causes that it wraps, nil if none
 }
 
 // causes are errors that callers ask for, and that say nothing of a server's answer.

@@ -164,8 +164,8 @@ func algorithmsFor(pub crypto.PublicKey) ([]string, error) {
 	}
 }
 
-// chooseAlgorithm picks among what the key can do. Without an advertised list RS512 is the only one that also clients with
-// a registered PEM may use at Koppeltaal.
+// chooseAlgorithm picks among what the key can do. Without an advertised list it prefers RS512: at Koppeltaal, clients that
+// have registered a PEM can use no other.
 func chooseAlgorithm(configured string, can, advertised []string) (string, error) {
 	can = slices.DeleteFunc(slices.Clone(can), func(alg string) bool { _, ok := algorithms[alg]; return !ok })
 	switch {

@@ -24,13 +24,13 @@ type Source struct {
 	discoverer *discoverer
 	clock      clock
 
-	mu         sync.Mutex // never held across a network call or an observer's
+	mu         sync.Mutex // never held during a network call or a call of the observer
 	flight     *flight    // the acquisition under way, nil if none
 	failing    cooldown
 	renewal    bucket
 	changes    []stateChange // not yet told
 	telling    bool
-	toldOffset time.Duration // of the clock
+	toldOffset time.Duration // of the clock, as the observer knows it
 
 	toldWarning string // of the Signer, guarded by mu
 }
@@ -76,8 +76,8 @@ func (e *entry) alive() bool { return e != nil && time.Until(e.token.expiry) > 0
 
 // Token returns the current token. While it is fresh that costs no lock, no allocation and no observer call. When it is
 // near its end it is returned still, and a refresh begins in the background. When there is none, Token waits for the one
-// acquisition that serves everybody, until ctx ends; ctx has no other influence on it. Errors are [*Error], but for that of
-// a ctx that ended while there was something to wait for, which wraps context.Cause(ctx).
+// acquisition that serves everybody, until ctx ends; ctx has no other influence on it. Errors are [*Error], except when ctx
+// ends before there is a token: that one wraps ctx.Err() and context.Cause(ctx).
 func (s *Source) Token(ctx context.Context) (*Token, error) {
 	if e := s.current.Load(); e.fresh() {
 		s.counted.hit()
@@ -103,7 +103,8 @@ func (s *Source) ClientID() string { return s.cfg.ClientID }
 // BaseURL returns Config.BaseURL without a trailing slash. Bearers belong to its origin.
 func (s *Source) BaseURL() string { return s.cfg.base.String() }
 
-// Metadata returns what the server says of itself, from memory if it was asked within the hour.
+// Metadata returns what the server says of itself: from memory if it was asked within the hour, and also after that if it
+// cannot be asked now.
 func (s *Source) Metadata(ctx context.Context) (*Metadata, error) {
 	d, err := s.discoverer.metadata(ctx, 0)
 	if err != nil {
@@ -130,8 +131,8 @@ func (s *Source) audience(endpoint *url.URL) string {
 	return endpoint.String()
 }
 
-// tokenEndpoint returns where to post to, and the algorithms that the server says it accepts: nil if it says nothing or was not
-// asked.
+// tokenEndpoint returns where to post to, and the algorithms that the server says it accepts: nil if it says nothing or was
+// not asked.
 func (s *Source) tokenEndpoint(ctx context.Context, attempt int) (*url.URL, []string, error) {
 	if s.cfg.token != nil {
 		return s.cfg.token, nil, nil

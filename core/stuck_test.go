@@ -155,8 +155,9 @@ func TestPanickingSignerInAssertion(t *testing.T) {
 // What a KMS client says may hold what it sent.
 func TestSigningErrorIsCleaned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const said = "kms: 400 Bad Request: POST with Authorization: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrbXMifQ.c2lnbmF0dXJl\r\n"
 		_, src := sandbox(t, func(c *smartauth.Config) {
-			c.Signer = refusing{c.Signer, errors.New("kms: 400 Bad Request: POST with Authorization: eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJrbXMifQ.c2lnbmF0dXJl\r\n")}
+			c.Signer = refusing{c.Signer, errors.New(said)}
 		})
 		_, err := src.Token(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "kms: 400 Bad Request") || strings.Contains(err.Error(), "eyJ") {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -45,6 +46,9 @@ type sandbox struct {
 func start(t *testing.T, opts smarttest.Options) *sandbox {
 	t.Helper()
 	s := &sandbox{Server: smarttest.New(t, opts), events: &events{}}
+	if opts.InMemory { // a refresh may be under way when the test ends, and the bubble must not end before it
+		t.Cleanup(func() { time.Sleep(time.Minute) })
+	}
 	cfg := s.NewClient(smarttest.ClientOptions{})
 	cfg.Observer = s.events
 	src, err := smartauth.New(cfg)

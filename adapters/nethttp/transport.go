@@ -50,9 +50,9 @@ func WithOrigins(origins ...string) Option {
 //
 // A response of 401 is answered inside RoundTrip, once per request: the token is invalidated, the next one fetched and the
 // request sent again at once. The body is sent again byte for byte: from GetBody if the request has one, and otherwise from
-// a copy of at most 1 MiB; one without GetBody that is longer, or not at hand within a second, is not. If the 401 came from a server whose clock is
-// up to 3 s behind the authorization server's, so that the token is not valid there yet, the same token is sent again after
-// that time. When none of this helps, the caller gets the last 401, with its body. 403 is never retried.
+// a copy of at most 1 MiB; one without GetBody that is longer, or not at hand within a second, is not. If the 401 came from a
+// server whose clock is up to 3 s behind the authorization server's, so that the token is not valid there yet, the same token
+// is sent again after that time. When none of this helps, the caller gets the last 401, with its body. 403 is never retried.
 //
 // If no token can be had, RoundTrip returns an error that wraps the source's, such as *smartauth.Error.
 //
