@@ -27,7 +27,7 @@ func (d *doctor) algorithm(ctx context.Context) Check {
 		found, do := explain(err)
 		return red(found, do...)
 	}
-	signed, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384,
+	signed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384,
 		jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
 	if err != nil {
 		return red("what Config.Signer returns is no signature")

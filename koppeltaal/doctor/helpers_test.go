@@ -162,6 +162,7 @@ func run(t *testing.T, o smarttest.Options, c smarttest.ClientOptions, trials []
 	t.Helper()
 	for _, trial := range trials {
 		t.Run(trial.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPatient(t, o, c)
 			trial.edit(t, p)
 			must(t, diagnose(t, p), trial.lines...)

@@ -167,10 +167,11 @@ func (d *doctor) blocked(ctx context.Context, needs []string) (Check, bool) {
 		return skipped("not checked: the time is up"), true
 	}
 	for _, need := range needs {
-		switch c := d.check(need); {
-		case c.Status == Red:
+		c := d.check(need)
+		switch c.Status {
+		case Red:
 			return skipped(fmt.Sprintf("not checked, as %s failed", need)), true
-		case c.Status == Skipped:
+		case Skipped:
 			return skipped(c.Found), true // of the first that could not be made
 		}
 	}

@@ -44,7 +44,7 @@ func TestServer(t *testing.T) {
 		},
 			[]string{"fail settings|plain http to fhir.example.nl is refused", "fail https|fhir.example.nl is not https|Config.InsecureHosts", "skip discovery"}},
 		{"plain http between containers", func(t *testing.T, p *patient) { contain(t, p) },
-			[]string{"warn https|plain http to fhir-server and 127.0.0.1|between containers", "ok token", "fail JWKS URL|is this machine"}},
+			[]string{"warn https|plain http to fhir-server|between containers", "ok token", "fail JWKS URL|is this machine"}},
 		{"authorization server down", func(t *testing.T, p *patient) { down(t, p, smarttest.AuthServer) },
 			[]string{"fail token endpoint|nobody answers|nothing listens", "skip clock|token endpoint failed", "skip token|token endpoint failed"}},
 		{"authorization server broken", func(_ *testing.T, p *patient) { p.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503}) },
@@ -130,7 +130,9 @@ func contain(t *testing.T, p *patient) {
 // broken is a transport that reaches nobody.
 type broken struct{}
 
-func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("out of reach") }
+func (broken) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("out of reach")
+}
 
 // What can be said without a server.
 func TestNoServer(t *testing.T) {
