@@ -24,6 +24,7 @@ func (d *doctor) algorithm(ctx context.Context) Check {
 	}
 	assertion, err := d.src.Assertion(ctx, audience)
 	if err != nil {
+		d.unsigned = true
 		found, do := explain(err)
 		return red(found, do...)
 	}

@@ -72,9 +72,9 @@ func TestKey(t *testing.T) {
 			[]string{"fail key|1024 bits"}},
 		{"RSA-4096, and no JWKS URL", func(t *testing.T, p *patient) {
 			p.Config.Signer, p.KeyFile, p.Options.JWKSURL = long(t), "", ""
-		}, []string{"warn key|RSA of 4096 bits|799 characters, and domain admin keeps 512|register a JWKS URL", "fail algorithm|no private half", "fail token|no private half"}},
+		}, []string{"warn key|RSA of 4096 bits|799 characters, and domain admin keeps 512|register a JWKS URL", "fail algorithm|no private half", "skip token|algorithm failed"}},
 		{"RSA-4096, with a JWKS URL", func(t *testing.T, p *patient) { p.Config.Signer, p.KeyFile = long(t), "" },
-			[]string{"ok key|domain admin keeps 512", `fail JWKS key|kid "2026-a" is not in it`, "fail algorithm", "fail token"}},
+			[]string{"ok key|domain admin keeps 512", `fail JWKS key|kid "2026-a" is not in it`, "fail algorithm", "skip token"}},
 		{"that does not show itself", func(_ *testing.T, p *patient) { p.Config.Signer = secretive{p.Config.Signer} },
 			[]string{"warn key|does not show its public key", "warn JWKS key|it holds our kid", "ok token"}},
 		{"a KMS that signs with another", func(_ *testing.T, p *patient) { p.Config.Signer = liar{p.Config.Signer.(smartauth.PublicSigner)} },

@@ -117,6 +117,7 @@ type doctor struct {
 	jwks    *answer
 
 	clockFine bool // so that it is not why an assertion is refused
+	unsigned  bool // nothing can be signed
 	endpoint  *url.URL
 }
 
