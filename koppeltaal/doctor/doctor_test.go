@@ -53,7 +53,7 @@ func TestFrozen(t *testing.T) {
 	} {
 		t.Run(c.frozen.String(), func(t *testing.T) {
 			p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
-			p.Timeout = 200 * time.Millisecond
+			p.Timeout = 500 * time.Millisecond
 			p.Fail(c.frozen, hang)
 			r := diagnose(t, p)
 			must(t, r, c.lines...)

@@ -38,7 +38,9 @@ func TestToken(t *testing.T) {
 			p.Config.TokenURL, p.Config.Audience = p.TokenURL(), p.AuthOrigin()+"/"
 		},
 			[]string{"warn token endpoint|aud is", "fail token|401|- Config.Audience is not the URL"}},
-		{"localhost for 127.0.0.1", func(_ *testing.T, p *patient) { p.Config.TokenURL = strings.Replace(p.TokenURL(), "127.0.0.1", "localhost", 1) },
+		{"localhost for 127.0.0.1", func(_ *testing.T, p *patient) {
+			p.Config.TokenURL = strings.Replace(p.TokenURL(), "127.0.0.1", "localhost", 1)
+		},
 			[]string{"warn token endpoint|posted to http://localhost|but the server names http://127.0.0.1", "fail token|401|- the server knows its token endpoint by another URL"}},
 		{"trailing slash in the URL", func(_ *testing.T, p *patient) { p.Config.TokenURL = p.TokenURL() + "/" },
 			[]string{"warn token endpoint|404", "fail token|404"}},
