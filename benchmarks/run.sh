@@ -15,7 +15,7 @@ go test -c -o "$dir/benchmarks" .
 # look like a difference between them.
 for ((i = 1; i <= rounds; i++)); do
 	echo "round $i of $rounds" >&2
-	"$dir/benchmarks" -test.run '^$' -test.bench '^Benchmark(TokenSerial|Transport|Resty|RetryableHTTP)$' -test.cpu 1
+	"$dir/benchmarks" -test.run '^$' -test.bench '^Benchmark(TokenSerial|Transport|Resty|RetryableHTTP|Observed)$' -test.cpu 1
 	"$dir/benchmarks" -test.run '^$' -test.bench '^BenchmarkTokenParallel$' -test.cpu 1,8
 done >"$dir/results"
 

@@ -1,6 +1,7 @@
 package smartauth_test
 
 import (
+	"crypto/elliptic"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -44,7 +45,11 @@ func TestAdvertisedAlgorithms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv := smarttest.New(t, smarttest.Options{Profile: smarttest.SMART, Algorithms: c.advertised})
-			cfg := srv.NewClient(smarttest.ClientOptions{RSA: c.rsa})
+			opts := smarttest.ClientOptions{RSA: c.rsa}
+			if !c.rsa { // the sandbox makes no EC key where none is of use
+				opts.Key = newEC(t, elliptic.P384())
+			}
+			cfg := srv.NewClient(opts)
 			cfg.Algorithm = c.configured
 			src, err := smartauth.New(cfg)
 			if err != nil {

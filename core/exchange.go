@@ -43,16 +43,16 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, responseMost)
 		if err != nil {
 			e := asError(err, PhaseExchange)
-			e.Hints = s.discoverer.staleHints()
+			e.Hints = append(e.Hints, s.discoverer.staleHints()...)
 			return e
 		}
 		end.StatusCode = resp.status
 		if resp.status < 200 || resp.status > 299 {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		var oauth oauthError
 		if token, oauth, err = parseToken(resp.body, sent); oauth.Code != "" {
-			return s.refusal(resp, start.URL, a)
+			return s.refusal(resp, endpoint, a)
 		}
 		if err != nil {
 			kind := Refused

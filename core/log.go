@@ -4,12 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"weak"
 )
 
 // NewLogObserver returns an Observer that writes what an operator should know to logger, once per change: a failing and a
-// recovered acquisition, a clock that is off, scopes that are missing, and the first request that went without a bearer for
-// each reason. It writes with the context of the acquisition or request, so that a handler can add the trace. Nil means
-// slog.Default(). Use [MultiObserver] to have others beside it.
+// recovered acquisition, a clock that is off, scopes that are missing, and the first request of each Source that went without
+// a bearer for each reason. It writes with the context of the acquisition or request, so that a handler can add the trace. Nil
+// means slog.Default(). Use [MultiObserver] to have others beside it.
 func NewLogObserver(logger *slog.Logger) Observer {
 	if logger == nil {
 		logger = slog.Default()
@@ -19,7 +20,12 @@ func NewLogObserver(logger *slog.Logger) Observer {
 
 type logObserver struct {
 	logger  *slog.Logger
-	skipped sync.Map // SkipReasons that were written
+	skipped sync.Map // skips that were written
+}
+
+type skip struct {
+	source weak.Pointer[Source]
+	reason SkipReason
 }
 
 func (o *logObserver) PhaseStart(ctx context.Context, _ PhaseStart) context.Context { return ctx }
@@ -50,7 +56,7 @@ func (o *logObserver) StateChanged(ctx context.Context, c StateChange) {
 
 // BearerSkipped warns of a caller's own Authorization: it may be left over from before. The other reasons are intended.
 func (o *logObserver) BearerSkipped(ctx context.Context, s BearerSkipped) {
-	if _, written := o.skipped.LoadOrStore(s.Reason, nil); written {
+	if _, written := o.skipped.LoadOrStore(skip{weak.Make(s.Source), s.Reason}, nil); written {
 		return
 	}
 	level := slog.LevelDebug

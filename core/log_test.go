@@ -82,5 +82,11 @@ func TestLogObserver(t *testing.T) {
 			src.BearerSkipped(t.Context(), smartauth.BearerSkipped{Reason: smartauth.SkipForeignOrigin})
 		}
 		expect("skipped", "level=WARN", "level=DEBUG")
+		another, err := smartauth.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		another.BearerSkipped(t.Context(), smartauth.BearerSkipped{Reason: smartauth.SkipOwnAuthorization})
+		expect("skipped by another", "level=WARN")
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -20,11 +21,11 @@ var permanentCodes = []string{"invalid_scope", "unauthorized_client", "unsupport
 
 // refusal returns the *Error of a response of the token endpoint that brought no token, with all that helps a developer
 // who is stuck.
-func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
-	e := resp.failure(PhaseExchange, endpoint)
+func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
+	e := resp.failure(PhaseExchange, displayURL(endpoint))
 	var oauth oauthError
 	_ = json.Unmarshal(resp.body, &oauth) // plain text and HTML are common, and say nothing more than the status
-	secrets := append(strings.Split(a.jwt, "."), a.jwt)
+	secrets := s.secrets(endpoint, a)
 	e.Code = sanitize(oauth.Code, 64, secrets...)
 	e.Description = sanitize(oauth.Description, 256, secrets...)
 	if e.Kind == Temporary {
@@ -47,6 +48,18 @@ func (s *Source) refusal(resp *reply, endpoint string, a *assertion) *Error {
 		e.Hints = []string{"this is not a token endpoint: check Config.BaseURL, or pin the right URL with Config.TokenURL"}
 	}
 	return e
+}
+
+// secrets are what a server may know of us and must not make us tell when it explains itself.
+func (s *Source) secrets(endpoint *url.URL, a *assertion) []string {
+	list := append(strings.Split(a.jwt, "."), a.jwt, endpoint.RawQuery)
+	for _, values := range endpoint.Query() {
+		list = append(list, values...)
+	}
+	if e := s.current.Load(); e != nil {
+		list = append(list, e.token.AccessToken())
+	}
+	return slices.DeleteFunc(list, func(text string) bool { return len(text) < 6 }) // part of a word, or a number
 }
 
 // clockOff returns how far the server's clock is ahead of the one that a was signed on, 0 if that is not known or too little

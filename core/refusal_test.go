@@ -1,9 +1,14 @@
 package smartauth_test
 
 import (
+	"encoding/json"
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
@@ -53,4 +58,34 @@ func TestRefusalHints(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that explains a refusal with what it was sent, or with the token from before, does not make us tell.
+func TestRefusalThatEchoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := smarttest.New(t, smarttest.Options{InMemory: true})
+		cfg := srv.NewClient(smarttest.ClientOptions{})
+		cfg.TokenURL = srv.TokenURL() + "?tenant=7&key=hunter2%20marker"
+		src, err := smartauth.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		echo := func(w http.ResponseWriter, r *http.Request) {
+			text := "tenant 7: opaque-token " + r.URL.RawQuery + " " + r.FormValue("key")
+			w.WriteHeader(http.StatusUnauthorized)
+			_ = json.NewEncoder(w).Encode(map[string]string{"error": text, "error_description": text})
+		}
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Body: `{"access_token":"opaque-token"}`}, smarttest.Fault{Handler: echo})
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(301 * time.Second)
+		var e *smartauth.Error
+		if _, err := src.Token(t.Context()); !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+		if want := "tenant 7: [removed] [removed] [removed]"; e.Code != want || e.Description != want {
+			t.Errorf("code %q and description %q, want %q", e.Code, e.Description, want)
+		}
+	})
 }

@@ -48,7 +48,7 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	}
 	e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), again: true}
 	clean := networkError(err)
-	e.err = clean
+	e.err, e.Hints = clean, networkHints(phase, err)
 	switch {
 	case timedOut(err):
 		e.again = false // the server may still be at work on it

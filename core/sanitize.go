@@ -2,6 +2,7 @@ package smartauth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/url"
@@ -48,7 +49,10 @@ func cleaned(err error, text string) *cleanError {
 	e := &cleanError{text: text, err: err}
 	if e.text != err.Error() {
 		e.err = nil
-		if i := slices.IndexFunc(causes, func(c error) bool { return errors.Is(err, c) }); i >= 0 {
+		var certificate *tls.CertificateVerificationError // as public as the certificate; its text may quote the names there
+		if errors.As(err, &certificate) {
+			e.err = certificate
+		} else if i := slices.IndexFunc(causes, func(c error) bool { return errors.Is(err, c) }); i >= 0 {
 			e.err = causes[i]
 		}
 	}

@@ -178,9 +178,9 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 		if s.flight == nil && s.failing.mayRefresh(now) {
 			s.launch(ctx, e, true)
 		}
-		failing := s.failing.err != nil
+		overdue := e.suspect || s.failing.err != nil
 		s.mu.Unlock()
-		s.counted.old(failing)
+		s.counted.old(overdue)
 		return e.token, nil
 	case ctx.Err() != nil:
 		s.mu.Unlock()
@@ -190,7 +190,7 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	if f == nil {
 		if err := s.failing.coolDown(now); err != nil {
 			s.mu.Unlock()
-			return s.settle(e, refused, err)
+			return s.counted.coolingDown(s.settle(e, refused, err))
 		}
 		f, leader = s.launch(ctx, e, false), true
 	}
@@ -224,7 +224,6 @@ func (s *Source) outcome(ctx context.Context, f *flight, e *entry, refused bool)
 		case <-notSoon:
 			if e.alive() {
 				s.keep(e)
-				s.counted.old(true)
 				return e.token, nil
 			}
 			notSoon = nil
@@ -243,7 +242,6 @@ func (s *Source) landed(f *flight, e *entry, refused bool) (*Token, error) {
 // that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
 func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
 	if e.alive() && !refused && err.Kind != Permanent {
-		s.counted.old(true)
 		return e.token, nil
 	}
 	return nil, err

@@ -13,9 +13,10 @@ type Stats struct {
 	// Expiry is that of the current token, zero if there is none.
 	Expiry time.Time
 
-	// Hits are the calls of Token so far that were answered at once with a token in good order. Stale are those answered with
-	// an older one, because no other was to be had or soon enough. Both are counted only if there is a Config.Observer.
-	Hits, Stale uint64
+	// Hits, Stale and Failed are the calls of Token so far that were answered at once: with a token in good order, with an older
+	// one because no other was to be had or soon enough, and with the error of an acquisition shortly before. The other calls
+	// set off an acquisition or wait for one, and the Observer sees that. They are counted only if there is a Config.Observer.
+	Hits, Stale, Failed uint64
 
 	// ClockOffset is how far the authorization server's clock was ahead of the local one at the last token response, to within
 	// a second and the time that the response took; ClockKnown tells whether there was a Date to compare.
@@ -36,16 +37,16 @@ func (s *Source) Stats() Stats {
 		st.ClockOffset, st.ClockKnown = e.token.clockOffset, !e.token.date.IsZero()
 	}
 	if s.counted != nil {
-		st.Hits, st.Stale = s.counted.hits.Load(), s.counted.stale.Load()
+		st.Hits, st.Stale, st.Failed = s.counted.hits.Load(), s.counted.stale.Load(), s.counted.failed.Load()
 	}
 	return st
 }
 
 // counters are apart from the Source, so that counting does not take the current token from the caches of other processors.
 type counters struct {
-	_           [64]byte
-	hits, stale atomic.Uint64
-	_           [64]byte
+	_                   [64]byte
+	hits, stale, failed atomic.Uint64
+	_                   [64]byte
 }
 
 func (c *counters) hit() {
@@ -54,13 +55,25 @@ func (c *counters) hit() {
 	}
 }
 
-// old counts a token that a refresh is due for, or could not replace.
-func (c *counters) old(failing bool) {
+// old counts a token that a refresh is due for, or overdue.
+func (c *counters) old(overdue bool) {
 	switch {
 	case c == nil:
-	case failing:
+	case overdue:
 		c.stale.Add(1)
 	default:
 		c.hits.Add(1)
 	}
+}
+
+// coolingDown counts what a call is answered with while the authorization server is left alone, and returns it.
+func (c *counters) coolingDown(t *Token, err error) (*Token, error) {
+	switch {
+	case c == nil:
+	case err != nil:
+		c.failed.Add(1)
+	default:
+		c.stale.Add(1)
+	}
+	return t, err
 }

@@ -1,7 +1,6 @@
 package smartauth_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -47,16 +46,18 @@ func TestStats(t *testing.T) {
 }
 
 func TestStatsOfAPinnedEndpoint(t *testing.T) {
-	_, src := sandboxWith(t, smarttest.Options{InMemory: true}, func(c *smartauth.Config) { c.TokenURL = "http://localhost/token?tenant=secret" })
-	if got := src.Stats().TokenEndpoint; got != "http://localhost/token" {
-		t.Errorf("token endpoint %q", got)
-	}
-	if _, err := src.Token(context.Background()); err == nil {
-		t.Error("a token from nowhere")
-	}
-	if got := src.Stats(); got.Hits != 0 || !got.Expiry.IsZero() {
-		t.Errorf("%+v without an observer or a token", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		_, src := sandbox(t, func(c *smartauth.Config) { c.TokenURL = "http://localhost/token?tenant=secret" })
+		if got := src.Stats().TokenEndpoint; got != "http://localhost/token" {
+			t.Errorf("token endpoint %q", got)
+		}
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Error("a token from nowhere")
+		}
+		if got := src.Stats(); got.Hits != 0 || !got.Expiry.IsZero() {
+			t.Errorf("%+v without an observer or a token", got)
+		}
+	})
 }
 
 // witness is an Observer that is told everything.
@@ -136,4 +137,41 @@ func TestScopesThatAreMissing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However a call is answered, it is counted once: by the Source if at once, and otherwise by the phase that it set off or
+// waited in.
+func TestEveryCallIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		calls := 0
+		crowd := func() {
+			calls += 7
+			herd(7, func() (*smartauth.Token, error) { return src.Token(t.Context()) })
+		}
+		for _, fault := range []smarttest.Fault{{}, {Status: 503}, {Status: 401}, {Delay: 4 * time.Second}, {Hang: true}, {}} {
+			srv.Fail(smarttest.TokenEndpoint, fault)
+			for _, pause := range []time.Duration{0, time.Millisecond, 3 * time.Second, 280 * time.Second, 20 * time.Second} {
+				time.Sleep(pause)
+				crowd()
+				if token, err := src.Token(t.Context()); err == nil {
+					src.Invalidate(token)
+				}
+				calls++
+				crowd()
+			}
+		}
+		time.Sleep(time.Minute)
+		phases := 0
+		for _, s := range o.started() {
+			if s.Phase == smartauth.PhaseAcquire && (s.Shared || !s.Background) {
+				phases++
+			}
+		}
+		st := src.Stats()
+		if st.Hits == 0 || st.Stale == 0 || st.Failed == 0 || phases == 0 || int(st.Hits+st.Stale+st.Failed)+phases != calls {
+			t.Errorf("%+v and %d phases, want %d calls in all, of each kind some", st, phases, calls)
+		}
+	})
 }

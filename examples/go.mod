@@ -10,16 +10,31 @@ require (
 	github.com/smartauth-go/smartauth v0.1.0
 	github.com/smartauth-go/smartauth/adapters/resty v0.1.0
 	github.com/smartauth-go/smartauth/adapters/retryablehttp v0.1.0
+	github.com/smartauth-go/smartauth/otel v0.1.0
+	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/sdk v1.47.0
+	go.opentelemetry.io/otel/sdk/metric v1.47.0
+	go.opentelemetry.io/otel/trace v1.47.0
 )
 
 require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/felixge/httpsnoop v1.1.0 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	golang.org/x/net v0.43.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
 )
 
-replace github.com/smartauth-go/smartauth => ..
-
-replace github.com/smartauth-go/smartauth/adapters/resty => ../adapters/resty
-
-replace github.com/smartauth-go/smartauth/adapters/retryablehttp => ../adapters/retryablehttp
+replace (
+	github.com/smartauth-go/smartauth => ..
+	github.com/smartauth-go/smartauth/adapters/resty => ../adapters/resty
+	github.com/smartauth-go/smartauth/adapters/retryablehttp => ../adapters/retryablehttp
+	github.com/smartauth-go/smartauth/otel => ../otel
+)

@@ -3,12 +3,15 @@ package examples_test
 import (
 	"context"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"slices"
 	"testing"
 
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
@@ -84,23 +87,26 @@ func TestContainerSettings(t *testing.T) {
 	}
 }
 
-// Every Go snippet of docs/koppeltaal.md is part of this file.
+// Every Go snippet of docs/koppeltaal.md is a run of statements in an Example or test, as those of the README are.
 func TestKoppeltaalSnippets(t *testing.T) {
-	doc, err := os.ReadFile(filepath.Join("..", "docs", "koppeltaal.md"))
+	text, err := os.ReadFile(filepath.Join("..", "docs", "koppeltaal.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile("koppeltaal_doc_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(doc, -1)
+	bodies := tested(t, ".")
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(snippets) != 3 {
 		t.Errorf("%d snippets found, want 3", len(snippets))
 	}
 	for _, s := range snippets {
-		if !strings.Contains(flat(string(source)), flat(string(s[1]))) {
-			t.Errorf("this snippet is in no compiled file:\n%s", s[1])
+		file, err := parser.ParseFile(token.NewFileSet(), "koppeltaal.md", "package p\nfunc _() {\n"+s[1]+"\n}", 0)
+		if err != nil {
+			t.Errorf("this snippet is no Go: %v\n%s", err, s[1])
+			continue
+		}
+		snippet := statements(t, file.Decls[0].(*ast.FuncDecl).Body)
+		if !slices.ContainsFunc(bodies, func(body []string) bool { return contains(body, snippet) }) {
+			t.Errorf("this snippet is in no Example or test:\n%s", s[1])
 		}
 	}
 }

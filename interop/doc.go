@@ -1,3 +1,5 @@
-// Package interop tries the library against authorization servers that others wrote. It is a module of its own, outside
-// go.work, as its tests need more than Go: Node.js, and `npm ci --ignore-scripts` in each server's folder.
+// Package interop tries the library against what others wrote: authorization servers, a PKCS#11 token, another reader of its
+// assertions, and the real Prometheus for its metrics, dashboard and alerts. It is a module of its own, outside go.work, as its
+// tests need more than Go: Node.js, with `npm ci --ignore-scripts` in each folder with a package.json, SoftHSM 2 (Debian:
+// softhsm2) and a C compiler to talk to it, and prometheus and promtool on the PATH.
 package interop

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -60,13 +61,15 @@ func jwksOf(t *testing.T, key crypto.Signer, alg string) json.RawMessage {
 	return data
 }
 
-// publish serves a JWKS and returns its URL.
-func publish(t *testing.T, jwks json.RawMessage) string {
+// publish serves a JWKS and returns its URL, and how often it was asked for.
+func publish(t *testing.T, jwks json.RawMessage) (url string, asked *atomic.Int32) {
 	t.Helper()
+	asked = new(atomic.Int32)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		_, _ = w.Write(jwks)
 	}))
 	t.Cleanup(srv.Close)
-	return srv.URL + "/jwks.json"
+	return srv.URL + "/jwks.json", asked
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type oidcServer struct {
 	FHIR   string // base URL
 	Revoke string
 	Issued string
+	Clock  string
 }
 
 // node returns the path of Node.js, to run what is in a folder with it. That it or a package is missing is a failure: skipped
@@ -93,13 +95,24 @@ func startOIDC(t *testing.T, clients ...client) *oidcServer {
 // revokeAll makes every token issued so far worthless.
 func (s *oidcServer) revokeAll(t *testing.T) {
 	t.Helper()
-	resp, err := http.Post(s.Revoke, "", nil)
+	s.do(t, s.Revoke)
+}
+
+// advance moves the server's clock ahead.
+func (s *oidcServer) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	s.do(t, s.Clock+"?advance="+strconv.FormatInt(d.Milliseconds(), 10))
+}
+
+func (s *oidcServer) do(t *testing.T, url string) {
+	t.Helper()
+	resp, err := http.Post(url, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("revoking: %s", resp.Status)
+		t.Fatalf("%s: %s", url, resp.Status)
 	}
 }
 

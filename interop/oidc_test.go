@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
@@ -36,7 +38,8 @@ func newSource(t *testing.T, srv *oidcServer, clientID, alg string, key crypto.S
 func TestOIDCProvider(t *testing.T) {
 	type registration struct {
 		client
-		key crypto.Signer
+		key   crypto.Signer
+		asked *atomic.Int32 // for the JWKS, nil if the server has it already
 	}
 	var registrations []registration
 	var clients []client
@@ -44,14 +47,14 @@ func TestOIDCProvider(t *testing.T) {
 		for _, publishing := range []string{"jwks", "jwks_uri"} {
 			for _, format := range []string{"jwt", "opaque"} {
 				key := generateKey(t, alg)
-				c := client{ID: alg + "/" + publishing + "/" + format, Alg: alg, Format: format}
+				r := registration{key: key, client: client{ID: alg + "/" + publishing + "/" + format, Alg: alg, Format: format}}
 				if jwks := jwksOf(t, key, alg); publishing == "jwks" {
-					c.JWKS = jwks
+					r.JWKS = jwks
 				} else {
-					c.JWKSURI = publish(t, jwks)
+					r.JWKSURI, r.asked = publish(t, jwks)
 				}
-				registrations = append(registrations, registration{c, key})
-				clients = append(clients, c)
+				registrations = append(registrations, r)
+				clients = append(clients, r.client)
 			}
 		}
 	}
@@ -66,6 +69,12 @@ func TestOIDCProvider(t *testing.T) {
 			}
 			if tok.Scope() != scope {
 				t.Errorf("granted scope %q, want %q", tok.Scope(), scope)
+			}
+			if jwt := strings.Count(tok.AccessToken(), ".") == 2; jwt != (r.Format == "jwt") {
+				t.Errorf("a token of three parts: %v, and the client's are %s", jwt, r.Format)
+			}
+			if r.asked != nil && r.asked.Load() == 0 {
+				t.Error("the server did not read the published JWKS")
 			}
 
 			hc := smarthttp.NewClient(src, nil)

@@ -3,7 +3,6 @@ package otelsmart
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -44,7 +43,7 @@ func errorType(err error) string {
 		return "signing"
 	case failed.Phase == smartauth.PhaseExchange && failed.StatusCode != 0 && failed.Kind == smartauth.Permanent:
 		return "invalid_token_type"
-	case failed.Phase == smartauth.PhaseExchange && failed.StatusCode != 0:
+	case failed.Phase == smartauth.PhaseExchange && (failed.StatusCode != 0 || failed.Kind == smartauth.Refused): // or it was too large
 		return "malformed_response"
 	}
 	switch network := networkErrorType(err); {
@@ -58,19 +57,20 @@ func errorType(err error) string {
 	return "_OTHER"
 }
 
+// networkErrorType returns "" for an error that is not of the network, or of no kind that stands out.
 func networkErrorType(err error) string {
 	var lookup *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var operation *net.OpError
+	var network net.Error
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.As(err, &lookup):
+	case errors.As(err, &lookup): // a timeout, too: it is the name server that does not answer
 		return "dns"
-	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &record), errors.As(err, &alert),
-		errors.Is(err, http.ErrSchemeMismatch):
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "timeout"
+	case errors.As(err, &certificate), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch),
+		errors.As(err, &operation) && (operation.Op == "local error" || operation.Op == "remote error"): // crypto/tls: an alert
 		return "tls"
 	default:
 		return ""
@@ -80,8 +80,11 @@ func networkErrorType(err error) string {
 // describe is the text of a span's status: what happened, without what the server wrote and whom it was sent for.
 func describe(err error) string {
 	var failed *smartauth.Error
-	if !errors.As(err, &failed) {
-		return err.Error()
+	if !errors.As(err, &failed) { // of a caller's context, with a cause that is the application's
+		if errors.Is(err, context.DeadlineExceeded) {
+			return "the caller's time was up"
+		}
+		return "not finished"
 	}
 	text := string(failed.Phase)
 	if failed.StatusCode != 0 {

@@ -3,6 +3,7 @@ package otelsmart
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 	"weak"
@@ -39,10 +40,10 @@ type count struct {
 	n          int64
 }
 
-// watched is a Source. What it counts is asked for; what it had counted before it was gone is added for it.
+// watched is a Source whose counters are asked for at each collection. What it counted after the last one before it is
+// garbage goes with it.
 type watched struct {
-	attributes  []attribute.KeyValue
-	hits, stale int64 // seen so far
+	hits, stale, failed uint64 // seen so far
 }
 
 func newMetrics(meter metric.Meter, clientID bool) *metrics {
@@ -69,18 +70,23 @@ func newMetrics(meter metric.Meter, clientID bool) *metrics {
 	return m
 }
 
-func (m *metrics) close() error { return m.collection.Unregister() }
+func (m *metrics) close() error {
+	if m.collection == nil { // of a provider that could not register it
+		return nil
+	}
+	return m.collection.Unregister()
+}
 
 // acquired counts an acquisition, or a wait for one.
 func (m *metrics) acquired(ctx context.Context, p *phase, took time.Duration, failure string) {
-	server := m.of(p.Source)
+	var failed []attribute.KeyValue
 	if failure != "" {
-		server = append(server, semconv.ErrorTypeKey.String(failure))
+		failed = append(failed, semconv.ErrorTypeKey.String(failure))
 	}
-	if !p.Background { // nobody has asked for it
-		m.count(append(server[:len(server):len(server)], keySource.String(sourceOf(p.PhaseStart))), 1)
+	if p.Shared || !p.Background { // somebody has asked for it
+		m.count(m.from(p.Source, append(failed, keySource.String(sourceOf(p.PhaseStart)))...))
 	}
-	attributes := metric.WithAttributes(append(server, keyGrantType.String(grantType), keyReason.String(string(p.Reason)))...)
+	attributes := metric.WithAttributeSet(m.from(p.Source, append(failed, keyGrantType.String(grantType), keyReason.String(string(p.Reason)))...))
 	if p.Shared {
 		m.wait.Record(ctx, took.Seconds(), attributes)
 	} else {
@@ -89,36 +95,31 @@ func (m *metrics) acquired(ctx context.Context, p *phase, took time.Duration, fa
 }
 
 func (m *metrics) rejected(ctx context.Context, r smartauth.Rejection) {
-	m.rejections.Add(ctx, 1, metric.WithAttributes(append(m.of(r.Source),
-		semconv.HTTPResponseStatusCode(401), keyOutcome.String(string(r.Outcome)))...))
+	m.rejections.Add(ctx, 1, metric.WithAttributeSet(m.from(r.Source,
+		semconv.HTTPResponseStatusCode(http.StatusUnauthorized), keyOutcome.String(string(r.Outcome)))))
 }
 
 func (m *metrics) skippedBearer(ctx context.Context, s smartauth.BearerSkipped) {
-	m.skipped.Add(ctx, 1, metric.WithAttributes(append(m.of(s.Source), keySkip.String(string(s.Reason)))...))
+	m.skipped.Add(ctx, 1, metric.WithAttributeSet(m.from(s.Source, keySkip.String(string(s.Reason)))))
 }
 
-// of returns the attributes of a Source.
-func (m *metrics) of(s *smartauth.Source) []attribute.KeyValue {
-	list := serverOf(s)
-	if m.clientID && s != nil {
-		list = append(list, keyClientID.String(s.ClientID()))
-	}
-	return list
-}
-
-func (m *metrics) count(attributes []attribute.KeyValue, n int64) {
+func (m *metrics) count(set attribute.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.add(attribute.NewSet(attributes...), n)
+	m.add(set, 1)
 }
 
-func (m *metrics) add(set attribute.Set, n int64) {
+// add leaves out what never happened. The caller holds m.mu.
+func (m *metrics) add(set attribute.Set, n uint64) {
+	if n == 0 {
+		return
+	}
 	c := m.counts[set.Equivalent()]
 	if c == nil {
 		c = &count{attributes: set}
 		m.counts[set.Equivalent()] = c
 	}
-	c.n += n
+	c.n += int64(n)
 }
 
 func (m *metrics) watch(s *smartauth.Source) {
@@ -140,10 +141,11 @@ func (m *metrics) collect(_ context.Context, o metric.Observer) error {
 			continue
 		}
 		st := s.Stats()
-		set := attribute.NewSet(m.of(s)...)
-		m.add(m.from(s, "cache"), int64(st.Hits)-w.hits)
-		m.add(m.from(s, "stale"), int64(st.Stale)-w.stale)
-		w.hits, w.stale = int64(st.Hits), int64(st.Stale)
+		set := m.from(s)
+		m.add(m.from(s, keySource.String("cache")), st.Hits-w.hits)
+		m.add(m.from(s, keySource.String("stale")), st.Stale-w.stale)
+		m.add(m.from(s, keySource.String("none"), semconv.ErrorTypeKey.String("cool_down")), st.Failed-w.failed)
+		w.hits, w.stale, w.failed = st.Hits, st.Stale, st.Failed
 		if !st.Expiry.IsZero() {
 			remaining.least(set, max(st.Expiry.Sub(now), 0).Seconds())
 		}
@@ -159,6 +161,11 @@ func (m *metrics) collect(_ context.Context, o metric.Observer) error {
 	return nil
 }
 
-func (m *metrics) from(s *smartauth.Source, source string) attribute.Set {
-	return attribute.NewSet(append(m.of(s), keySource.String(source))...)
+// from returns the attributes of a Source, and more.
+func (m *metrics) from(s *smartauth.Source, more ...attribute.KeyValue) attribute.Set {
+	list := serverOf(s)
+	if m.clientID && s != nil {
+		list = append(list, keyClientID.String(s.ClientID()))
+	}
+	return attribute.NewSet(append(list, more...)...)
 }

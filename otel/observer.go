@@ -42,7 +42,8 @@ func NewObserver(opts ...Option) *Observer {
 // Close stops the Observer from reporting the metrics that are asked for at each collection. Spans go on.
 func (o *Observer) Close() error { return o.metrics.close() }
 
-// phase is one under way, kept in its context under a key of our own: the span that is active there may be another's.
+// phase is one under way, kept in its context under a key of our own: the span that is active there may be another's, and so
+// may what another Observer keeps there.
 type phase struct {
 	smartauth.PhaseStart
 	span   trace.Span // nil if there is none of ours
@@ -52,29 +53,38 @@ type phase struct {
 	exchanges int // of an acquisition, so far
 }
 
-type phaseKey struct{}
+type phaseKey struct{ *Observer }
+
+// phaseOf returns the innermost phase of ctx, nil if there is none.
+func (o *Observer) phaseOf(ctx context.Context) *phase {
+	p, _ := ctx.Value(phaseKey{o}).(*phase)
+	return p
+}
 
 // PhaseStart implements [smartauth.Observer].
 func (o *Observer) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
 	p := &phase{PhaseStart: s, began: time.Now()}
-	p.within, _ = ctx.Value(phaseKey{}).(*phase)
-	request := s.Phase == smartauth.PhaseDiscover || s.Phase == smartauth.PhaseExchange
-	if s.Phase == smartauth.PhaseExchange && p.within != nil {
-		p.within.exchanges++
+	if outer := o.phaseOf(ctx); outer != nil && outer.Phase == smartauth.PhaseAcquire && outer.Source == s.Source {
+		p.within = outer
+		if s.Phase == smartauth.PhaseExchange {
+			outer.exchanges++
+		}
 	}
+	ctx = o.inParent(ctx, p)
+	request := s.Phase == smartauth.PhaseDiscover || s.Phase == smartauth.PhaseExchange
 	if !request || !o.instrumented {
 		ctx, p.span = o.startSpan(ctx, s)
 		if request {
 			o.propagators.Inject(ctx, propagation.HeaderCarrier(s.Header))
 		}
 	}
-	return context.WithValue(ctx, phaseKey{}, p)
+	return context.WithValue(ctx, phaseKey{o}, p)
 }
 
 // PhaseEnd implements [smartauth.Observer].
 func (o *Observer) PhaseEnd(ctx context.Context, e smartauth.PhaseEnd) {
-	p, ok := ctx.Value(phaseKey{}).(*phase)
-	if !ok {
+	p := o.phaseOf(ctx)
+	if p == nil || p.Phase != e.Phase { // its PhaseStart panicked, as a sampler of the application's may
 		return
 	}
 	failure := errorType(e.Err)

@@ -32,29 +32,45 @@ const (
 
 const grantType = "client_credentials"
 
-// startSpan starts the span of a phase where it belongs: an acquisition and a discovery run on contexts of their own.
+// inParent returns ctx with the parent of what happens in p as its active span: acquisitions and discoveries run on contexts
+// of their own, and within an acquisition another Observer may have put a span of its own there.
+func (o *Observer) inParent(ctx context.Context, p *phase) context.Context {
+	switch {
+	case p.Shared || p.Background: // in the waiter's trace, or a root
+		return ctx
+	case p.Cause != nil:
+		return trace.ContextWithSpan(ctx, trace.SpanFromContext(p.Cause))
+	case p.within != nil:
+		return trace.ContextWithSpan(ctx, p.within.span)
+	}
+	return ctx
+}
+
+// startSpan starts the span of a phase.
 func (o *Observer) startSpan(ctx context.Context, s smartauth.PhaseStart) (context.Context, trace.Span) {
 	opts := []trace.SpanStartOption{trace.WithAttributes(o.startAttributes(s)...)}
 	name := "smartauth." + string(s.Phase)
 	switch s.Phase {
 	case smartauth.PhaseAcquire:
 		name = "smartauth.token.acquire"
-		cause := trace.SpanFromContext(s.Cause)
 		switch {
-		case s.Shared: // in the waiter's own trace
-			opts = append(opts, linkTo(cause)...)
+		case s.Shared:
+			opts = append(opts, linkTo(o.spanOf(s.Cause))...)
 		case s.Background:
-			opts = append(append(opts, trace.WithNewRoot()), linkTo(cause)...)
-		default:
-			ctx = trace.ContextWithSpan(ctx, cause)
+			opts = append(append(opts, trace.WithNewRoot()), linkTo(trace.SpanFromContext(s.Cause))...)
 		}
 	case smartauth.PhaseDiscover, smartauth.PhaseExchange:
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
-		if s.Cause != nil {
-			ctx = trace.ContextWithSpan(ctx, trace.SpanFromContext(s.Cause))
-		}
 	}
 	return o.tracer.Start(ctx, name, opts...)
+}
+
+// spanOf returns the span of the phase that ctx is of; the active one there may be another Observer's.
+func (o *Observer) spanOf(ctx context.Context) trace.Span {
+	if p := o.phaseOf(ctx); p != nil {
+		return p.span
+	}
+	return trace.SpanFromContext(ctx)
 }
 
 func linkTo(span trace.Span) []trace.SpanStartOption {
@@ -89,6 +105,9 @@ func endAttributes(p *phase, e smartauth.PhaseEnd) []attribute.KeyValue {
 	}
 	if e.Algorithm != "" {
 		list = append(list, keyAlg.String(e.Algorithm), keyKid.String(e.KeyID))
+	}
+	if e.Phase == smartauth.PhaseAcquire {
+		list = append(list, serverOf(p.Source)...) // it may have been discovered meanwhile
 	}
 	if p.exchanges > 0 {
 		list = append(list, keyAttempts.Int(p.exchanges))

@@ -14,15 +14,16 @@ import (
 // copyMost is how much of a body without GetBody is kept to send it again.
 const copyMost = 1 << 20
 
-// repeatable returns what makes the body of r once more, nil if nothing can. resp is the answer to the request before, which
-// stays readable.
-func repeatable(r *http.Request, copied *bodyCopy, resp *http.Response) func() (io.ReadCloser, error) {
+// repeatable returns what makes the body of r once more, nil if nothing can. kept tells that the answer to the request before
+// is in memory: to take the body from a transport that is still sending it ends the connection, and what was not read of the
+// answer with it.
+func repeatable(r *http.Request, copied *bodyCopy, kept bool) func() (io.ReadCloser, error) {
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
 		return func() (io.ReadCloser, error) { return r.Body, nil }
 	case r.GetBody != nil:
 		return r.GetBody
-	case copied != nil && keep(resp):
+	case copied != nil && kept:
 		if content, ok := copied.all(r.Context()); ok {
 			return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 		}
@@ -30,8 +31,8 @@ func repeatable(r *http.Request, copied *bodyCopy, resp *http.Response) func() (
 	return nil
 }
 
-// keep reads resp into memory and reports whether it is small enough for that. To take the request's body from a transport
-// that is still sending it ends the connection, and what was not read of the response with it.
+// keep reads resp into memory and reports whether it is small enough for that. Its connection is then free for the request
+// that follows, and whoever traces it sees it end before a token is waited for.
 func keep(resp *http.Response) bool {
 	stop := time.AfterFunc(patience, func() { _ = resp.Body.Close() })
 	defer stop.Stop()

@@ -150,7 +150,7 @@ func TestLagRule(t *testing.T) {
 				if n := s.Counts(); n.FHIR != c.requests || n.TokenRequests != c.tokens {
 					t.Errorf("%d requests and %d tokens, want %d and %d", n.FHIR, n.TokenRequests, c.requests, c.tokens)
 				}
-				if want := (smartauth.Rejection{Outcome: c.outcome, Waited: c.waited}); len(s.events.rejections) != 1 || s.events.rejections[0] != want {
+				if want := (smartauth.Rejection{Source: s.src, Outcome: c.outcome, Waited: c.waited}); len(s.events.rejections) != 1 || s.events.rejections[0] != want {
 					t.Errorf("reported %+v, want %+v once", s.events.rejections, want)
 				}
 			})

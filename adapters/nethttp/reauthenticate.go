@@ -30,7 +30,7 @@ func (t *Transport) reauthenticate(r *http.Request, copied *bodyCopy, token *sma
 		}
 	}()
 
-	bodyAgain := repeatable(r, copied, resp)
+	bodyAgain := repeatable(r, copied, keep(resp))
 	for {
 		next, lag := token, clockLag(resp, token)
 		switch {

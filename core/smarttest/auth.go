@@ -20,7 +20,8 @@ type authServer struct {
 	audience      string   // that assertions for the token endpoint carry
 	introspection []string // those that assertions for the introspection endpoint carry
 	algorithms    []string // of the SMART profile
-	reportAccess  bool     // whether introspection reports access tokens as active
+	workers       chan struct{}
+	reportAccess  bool // whether introspection reports access tokens as active
 
 	tokens  tokenIssuer
 	clients registry
@@ -40,6 +41,7 @@ func newAuthServer(s *Server) *authServer {
 		a.audience = s.TokenURL()
 	}
 	a.introspection = []string{a.audience}
+	a.workers = make(chan struct{}, koppeltaalWorkers)
 	if s.opts.IntrospectionAudience == EndpointAudience {
 		a.introspection, a.reportAccess = []string{s.IntrospectionURL()}, true
 	}

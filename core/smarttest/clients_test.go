@@ -70,7 +70,7 @@ func TestRotationKeepsTheKind(t *testing.T) {
 func TestNewClientGoesByTheAlgorithms(t *testing.T) {
 	for _, alg := range []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"} {
 		s := smarttest.New(t, smarttest.Options{Profile: smarttest.SMART, InMemory: true, Algorithms: []string{alg}})
-		config := s.NewClient(smarttest.ClientOptions{RSA: alg[0] != 'E'})
+		config := s.NewClient(smarttest.ClientOptions{})
 		if _, err := acquire(config); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}

@@ -1,6 +1,8 @@
 package smarttest_test
 
 import (
+	"crypto/rsa"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -24,7 +26,8 @@ func TestDiscoveryDocuments(t *testing.T) {
 			t.Errorf("members %v", got)
 		}
 		if doc["token_endpoint"] != s.TokenURL() || doc["introspection_endpoint"] != s.IntrospectionURL() ||
-			doc["issuer"] != s.AuthOrigin()+"/" || a.header.Get("Content-Type") != "application/json" {
+			doc["issuer"] != s.AuthOrigin()+"/" || doc["management_endpoint"] != "[not configured]" ||
+			a.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%v", doc)
 		}
 	}
@@ -137,5 +140,27 @@ func TestJWKSIsFetchedEachTime(t *testing.T) {
 	s.RegisterJWKS("other", smarttest.Key{KeyID: "ec", PublicKey: ecKey().Public()})
 	if got := token(); got != 200 {
 		t.Errorf("own handler: %d", got)
+	}
+}
+
+// A key that was replaced stops at once and the new one works at once, however long the JWKS says that it may be kept.
+func TestRotationWhateverTheCachingHeaders(t *testing.T) {
+	s := smarttest.New(t, smarttest.Options{})
+	publish := func(key *rsa.PrivateKey) {
+		s.RegisterJWKS("keys", smarttest.Key{KeyID: "rsa", PublicKey: key.Public()})
+		document := get(t, s, s.JWKSURL("keys"), "").body
+		s.RegisterJWKSHandler("app", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=3600")
+			_, _ = io.WriteString(w, document)
+		}))
+	}
+	status := func(key *rsa.PrivateKey) int { return row{edit: func(d *draft) { d.key = key }}.send(t, s).status }
+	publish(rsaKey())
+	if got := status(rsaKey()); got != 200 {
+		t.Fatalf("before: %d", got)
+	}
+	publish(otherRSA())
+	if old, new := status(rsaKey()), status(otherRSA()); old != 401 || new != 200 {
+		t.Errorf("the old key: %d, the new one: %d", old, new)
 	}
 }

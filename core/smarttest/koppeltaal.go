@@ -16,6 +16,10 @@ var (
 // Its two tries to read a JWKS: some firewalls refuse the first.
 var koppeltaalUserAgents = []string{"python-requests/2.32", "Mozilla/5.0"}
 
+// koppeltaalWorkers is how many assertions the reference server judges at once. Each waits for the client's JWKS, so four that
+// come slowly hold up every other client.
+const koppeltaalWorkers = 4
+
 // serveKoppeltaalToken answers in the order of the Koppeltaal reference server: the client first, the grant after that.
 func (a *authServer) serveKoppeltaalToken(w http.ResponseWriter, r *http.Request) {
 	p, _ := formParameters(r, true)
@@ -52,6 +56,12 @@ func (a *authServer) authenticateParameters(ctx context.Context, p parameters, a
 
 // authenticateKoppeltaal uses up the jti before it looks at anything else, and does not demand sub or exp.
 func (a *authServer) authenticateKoppeltaal(ctx context.Context, raw string, audiences []string) (client, error) {
+	select {
+	case a.workers <- struct{}{}:
+		defer func() { <-a.workers }()
+	case <-ctx.Done():
+		return client{}, ctx.Err()
+	}
 	u, err := decodeJWT(raw)
 	if err != nil {
 		return client{}, err

@@ -66,6 +66,12 @@ func TestKoppeltaalRequestForms(t *testing.T) {
 		if a.status >= 400 && a.header.Get("Content-Type") != "text/html; charset=utf-8" {
 			t.Errorf("%s: Content-Type %q", c.name, a.header.Get("Content-Type"))
 		}
+		if a.status == 401 && a.body != "Access Denied" {
+			t.Errorf("%s: body %q", c.name, a.body)
+		}
+		if _, err := http.ParseTime(a.header.Get("Date")); err != nil {
+			t.Errorf("%s: Date: %v", c.name, err)
+		}
 	}
 }
 

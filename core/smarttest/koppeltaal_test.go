@@ -172,6 +172,13 @@ func (c row) checkKoppeltaal(t *testing.T, s *smarttest.Server) {
 		if contentType != "text/html; charset=utf-8" || body != want {
 			t.Errorf("%s: %q %q", c.name, contentType, body)
 		}
+	case 500:
+		if contentType != "text/html; charset=utf-8" || !strings.Contains(body, "<h1>Internal Server Error</h1>") {
+			t.Errorf("%s: %q %q", c.name, contentType, body)
+		}
+	}
+	if _, err := http.ParseTime(a.header.Get("Date")); err != nil {
+		t.Errorf("%s: Date: %v", c.name, err)
 	}
 	for _, absent := range []string{"WWW-Authenticate", "Cache-Control", "Pragma"} {
 		if a.header.Get(absent) != "" {

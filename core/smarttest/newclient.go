@@ -20,7 +20,8 @@ type ClientOptions struct {
 	ID string
 
 	// Key is the private key; nil means a new P-384 key, or P-256 or P-521 if [Options].Algorithms have ES256 or ES512 and not
-	// ES384. With RSA or PEM it is an RSA key of 2048 bits that all sandboxes of the process share, as making one takes long.
+	// ES384. With RSA or PEM, or if Algorithms have none of the three, it is an RSA key of 2048 bits that all sandboxes of the
+	// process share, as making one takes long.
 	Key crypto.Signer
 
 	// KeyID is the kid; empty means the RFC 7638 thumbprint.
@@ -99,19 +100,21 @@ func newRSAKey() *rsa.PrivateKey {
 	return key
 }
 
-// newKey returns a new key. An EC key is of a curve that the SMART profile takes, P-384 if it takes none.
+// newKey returns a key that goes with what the server accepts: EC, unless RSA is wanted or the SMART profile takes no EC.
 func (s *Server) newKey(wantRSA bool, makeRSA func() *rsa.PrivateKey) crypto.Signer {
-	if wantRSA {
+	accepts := func(alg string) bool { return s.opts.Profile != SMART || slices.Contains(s.opts.Algorithms, alg) }
+	var curve elliptic.Curve
+	switch {
+	case wantRSA:
 		return makeRSA()
-	}
-	curve := elliptic.P384()
-	if accepted := s.opts.Algorithms; s.opts.Profile == SMART && !slices.Contains(accepted, "ES384") {
-		switch {
-		case slices.Contains(accepted, "ES256"):
-			curve = elliptic.P256()
-		case slices.Contains(accepted, "ES512"):
-			curve = elliptic.P521()
-		}
+	case accepts("ES384"):
+		curve = elliptic.P384()
+	case accepts("ES256"):
+		curve = elliptic.P256()
+	case accepts("ES512"):
+		curve = elliptic.P521()
+	default:
+		return makeRSA()
 	}
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {

@@ -7,7 +7,8 @@ type Profile int
 
 const (
 	// Koppeltaal is the behaviour of the Koppeltaal reference servers, where that differs from the topics too: every
-	// refused client gets the same 401 as text, times are checked without leeway, and the scope parameter is ignored.
+	// refused client gets the same 401 as text, times are checked without leeway, and the scope parameter is ignored. No more
+	// than four assertions are judged at once: four JWKS that come slowly hold up every client, those with a PEM too.
 	Koppeltaal Profile = iota
 
 	// SMART is the behaviour of a strict server for SMART App Launch 2.2 (Backend Services), with the errors of RFC 6749
@@ -47,8 +48,8 @@ type Options struct {
 	IntrospectionAudience IntrospectionAudience
 
 	// Algorithms are the JWS algorithms that the SMART profile advertises and accepts; nil means RS384 and ES384. The
-	// Koppeltaal profile advertises none and accepts a fixed list. [Server.NewClient] makes EC keys that go with
-	// them; where only RSA does, set [ClientOptions].RSA.
+	// Koppeltaal profile advertises none and accepts a fixed list. [Server.NewClient] makes keys that go with
+	// them.
 	Algorithms []string
 }
 

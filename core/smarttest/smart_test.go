@@ -78,6 +78,9 @@ func TestSMARTTokenEndpoint(t *testing.T) {
 		if a.header.Get("Cache-Control") != "no-store" || a.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %v", c.name, a.header)
 		}
+		if _, err := http.ParseTime(a.header.Get("Date")); err != nil {
+			t.Errorf("%s: Date: %v", c.name, err)
+		}
 		if a.status == 200 && (response["scope"] != "system/*.rs" || response["token_type"] != "bearer") {
 			t.Errorf("%s: %v", c.name, response)
 		}

@@ -19,7 +19,8 @@ type story struct {
 	out     io.Writer
 	names   map[string]string // of the keys, by kid
 	signing string            // the kid of the last signature
-	changed chan struct{}     // closed when signing changes
+	proven  string            // and of the last that a token was issued for
+	changed chan struct{}     // closed when proven changes
 }
 
 func newStory(out io.Writer) *story {
@@ -61,21 +62,21 @@ func (s *story) addKey(dir, name string) (kid string, err error) {
 	return kid, writeKey(filepath.Join(dir, name), key)
 }
 
-// signedBy waits until an assertion is signed with a key.
+// signedBy waits until a token was issued for a signature of a key: nothing signed by another is on its way then.
 func (s *story) signedBy(ctx context.Context, kid string) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	for {
 		s.mu.Lock()
-		signing, changed := s.signing, s.changed
+		proven, changed := s.proven, s.changed
 		s.mu.Unlock()
-		if signing == kid {
+		if proven == kid {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("no assertion was signed with the key %s: %w", kid, ctx.Err())
+			return fmt.Errorf("no token was issued for a signature of the key %s: %w", kid, ctx.Err())
 		}
 	}
 }
@@ -85,18 +86,29 @@ func (s *story) PhaseStart(ctx context.Context, _ smartauth.PhaseStart) context.
 
 // PhaseEnd implements smartauth.Observer.
 func (s *story) PhaseEnd(_ context.Context, end smartauth.PhaseEnd) {
-	if end.Phase != smartauth.PhaseSign || end.Err != nil {
+	if end.Err != nil {
 		return
 	}
-	s.mu.Lock()
-	changed, name := s.signing != end.KeyID, s.names[end.KeyID]
-	if changed {
-		s.signing = end.KeyID
-		close(s.changed)
-		s.changed = make(chan struct{})
+	switch end.Phase {
+	case smartauth.PhaseSign:
+		s.signed(end.KeyID, end.Algorithm)
+	case smartauth.PhaseExchange:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.proven != s.signing {
+			s.proven = s.signing
+			close(s.changed)
+			s.changed = make(chan struct{})
+		}
 	}
+}
+
+func (s *story) signed(kid, alg string) {
+	s.mu.Lock()
+	changed, name := s.signing != kid, s.names[kid]
+	s.signing = kid
 	s.mu.Unlock()
 	if changed {
-		s.at("%s signs, by %s", name, end.Algorithm)
+		s.at("%s signs, by %s", name, alg)
 	}
 }

@@ -15,7 +15,10 @@ import (
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/examples/internal/smartenv"
+	"github.com/smartauth-go/smartauth/internal/leakcheck"
 )
+
+func TestMain(m *testing.M) { os.Exit(leakcheck.Run(m)) }
 
 // A started sandbox is one that a test reads and types at.
 type started struct {

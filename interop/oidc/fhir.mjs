@@ -1,5 +1,6 @@
 // A FHIR server that knows one search and believes no bearer that oidc-provider would not vouch for.
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { advance } from './clock.mjs';
 
 export function fhirServer({ provider, issuer, audience }) {
   const live = new Map(); // jti to token; oidc-provider keeps no JWT access tokens, so revoking needs its own list
@@ -65,10 +66,12 @@ export function fhirServer({ provider, issuer, audience }) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
     };
     try {
-      switch (`${request.method} ${new URL(request.url, audience).pathname}`) {
+      const url = new URL(request.url, audience);
+      switch (`${request.method} ${url.pathname}`) {
         case 'GET /fhir/.well-known/smart-configuration': return send(200, await smartConfiguration());
         case 'GET /fhir/Patient': return await patients(request, send);
         case 'GET /admin/issued': return send(200, issued);
+        case 'POST /admin/clock': return send(200, { ahead: advance(Number(url.searchParams.get('advance'))) });
         case 'POST /admin/revoke': return send(200, { revoked: await revokeAll() });
         default: return send(404, outcome('not-found', 'no such path'));
       }

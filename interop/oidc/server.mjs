@@ -52,7 +52,7 @@ const provider = new Provider(auth.origin, {
   scopes,
   jwks: { keys: [signingKey] },
   clientAuthMethods: ['private_key_jwt'],
-  enabledJWA: { clientAuthSigningAlgValues: ['RS384', 'RS512', 'ES384'] },
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384'] },
   clockTolerance: 5,
   ttl: { ClientCredentials: tokenSeconds },
   // oidc-provider refuses to fetch from loopback, which is where the tests publish their JWKS.
@@ -85,4 +85,5 @@ console.log(JSON.stringify({
   fhir: audience,
   revoke: `${fhir.origin}/admin/revoke`,
   issued: `${fhir.origin}/admin/issued`,
+  clock: `${fhir.origin}/admin/clock`,
 }));

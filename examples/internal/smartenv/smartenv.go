@@ -31,6 +31,9 @@ const defaultPath = "Patient?_count=1"
 
 var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath, JWKSURL, InsecureHosts}
 
+// Names returns all of them.
+func Names() []string { return slices.Clone(all) }
+
 // ErrUsage marks errors of the environment itself.
 var ErrUsage = errors.New("the SMART_ variables cannot be used")
 
