@@ -22,11 +22,14 @@ const (
 	TokenURL  = "SMART_TOKEN_URL" // by default discovered
 	Algorithm = "SMART_ALGORITHM" // by default negotiated
 	ReadPath  = "SMART_READ_PATH" // by default Patient?_count=1
+	JWKSURL   = "SMART_JWKS_URL"  // where the application publishes its keys, for the doctor
+
+	InsecureHosts = "SMART_INSECURE_HOSTS" // separated by spaces; by default plain http on loopback only
 )
 
 const defaultPath = "Patient?_count=1"
 
-var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath}
+var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath, JWKSURL, InsecureHosts}
 
 // Names returns all of them.
 func Names() []string { return slices.Clone(all) }
@@ -35,20 +38,40 @@ func Names() []string { return slices.Clone(all) }
 var ErrUsage = errors.New("the SMART_ variables cannot be used")
 
 var terms = strings.NewReplacer("Config.BaseURL", BaseURL, "Config.ClientID", ClientID, "Config.Signer", KeyFile, "Config.Scopes", Scopes,
-	"Config.Audience", Audience, "Config.TokenURL", TokenURL, "Config.Algorithm", Algorithm)
+	"Config.Audience", Audience, "Config.TokenURL", TokenURL, "Config.Algorithm", Algorithm, "Config.InsecureHosts", InsecureHosts,
+	"Options.KeyFile", KeyFile, "Options.JWKSURL", JWKSURL, "Options.ReadPath", ReadPath)
 
-// Terms puts the variables in place of the Config fields that a text of smartauth names.
+// Terms puts the variables in place of the fields of Config, and of the doctor's Options, that a text of smartauth names.
 func Terms(text string) string { return terms.Replace(text) }
 
 // Env is what the variables say.
 type Env struct {
-	Config   smartauth.Config
-	ReadPath string
+	Config         smartauth.Config
+	ReadPath       string
+	KeyFile, KeyID string
+	JWKSURL        string
 }
 
-// Parse reads the variables from environ, a list as os.Environ returns. ok is false if none of them is set. A SMART_
-// variable without SMART_BASE_URL, or one that does not exist, is an error: it was meant to have an effect.
+// Parse reads the variables from environ, a list as os.Environ returns, and the key. ok is false if none of them is set. A
+// SMART_ variable without SMART_BASE_URL, or one that does not exist, is an error: it was meant to have an effect.
 func Parse(environ []string) (env Env, ok bool, err error) {
+	env, ok, err = ParseWithoutKey(environ)
+	if !ok || err != nil {
+		return env, ok, err
+	}
+	pem, err := os.ReadFile(env.KeyFile)
+	if err != nil {
+		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
+	}
+	env.Config.Signer, err = smartauth.ParseKey(pem, env.KeyID)
+	if err != nil {
+		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
+	}
+	return env, true, nil
+}
+
+// ParseWithoutKey is Parse without the key file: there is no Config.Signer, and the file need not be there.
+func ParseWithoutKey(environ []string) (env Env, ok bool, err error) {
 	set := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -79,22 +102,14 @@ func Parse(environ []string) (env Env, ok bool, err error) {
 	if p := set[ReadPath]; strings.HasPrefix(p, "https://") || strings.HasPrefix(p, "http://") {
 		return Env{}, true, fmt.Errorf("%w: %s is what comes after %s, such as %s, and no URL", ErrUsage, ReadPath, BaseURL, defaultPath)
 	}
-	pem, err := os.ReadFile(set[KeyFile])
-	if err != nil {
-		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
-	}
-	signer, err := smartauth.ParseKey(pem, set[KeyID])
-	if err != nil {
-		return Env{}, true, fmt.Errorf("%w: %s: %w", ErrUsage, KeyFile, err)
-	}
-	env = Env{ReadPath: defaultPath, Config: smartauth.Config{
-		BaseURL:   set[BaseURL],
-		ClientID:  set[ClientID],
-		Signer:    signer,
-		Scopes:    strings.Fields(set[Scopes]),
-		Audience:  set[Audience],
-		TokenURL:  set[TokenURL],
-		Algorithm: set[Algorithm],
+	env = Env{ReadPath: defaultPath, KeyFile: set[KeyFile], KeyID: set[KeyID], JWKSURL: set[JWKSURL], Config: smartauth.Config{
+		BaseURL:       set[BaseURL],
+		ClientID:      set[ClientID],
+		Scopes:        strings.Fields(set[Scopes]),
+		Audience:      set[Audience],
+		TokenURL:      set[TokenURL],
+		Algorithm:     set[Algorithm],
+		InsecureHosts: strings.Fields(set[InsecureHosts]),
 	}}
 	if set[ReadPath] != "" {
 		env.ReadPath = strings.TrimPrefix(set[ReadPath], "/")

@@ -1,0 +1,73 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// What Koppeltaal's reference server takes of a client with a JWKS, and of one with a PEM. It advertises neither.
+var (
+	koppeltaalJWKS = []string{"RS384", "ES384", "RS512"}
+	koppeltaalPEM  = "RS512"
+)
+
+// algorithm signs an assertion, and sends it to nobody.
+func (d *doctor) algorithm(ctx context.Context) Check {
+	_, audience, err := d.src.TokenEndpoint(ctx)
+	if err != nil {
+		found, do := explain(err)
+		return red(found, do...)
+	}
+	assertion, err := d.src.Assertion(ctx, audience)
+	if err != nil {
+		d.unsigned = true
+		found, do := explain(err)
+		return red(found, do...)
+	}
+	signed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384,
+		jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
+	if err != nil {
+		return red("what Config.Signer returns is no signature")
+	}
+	alg := signed.Signatures[0].Header.Algorithm
+	d.report.Algorithm = alg
+	if d.public != nil {
+		if _, err := signed.Verify(d.public); err != nil {
+			return red("what Config.Signer signs with is another key than the public one that it shows",
+				"a KMS needs the public half of the very key version that it signs with")
+		}
+	}
+	return d.judge(alg)
+}
+
+// judge compares an algorithm with what the server is known to take.
+func (d *doctor) judge(alg string) Check {
+	if d.meta != nil && len(d.meta.TokenEndpointAuthSigningAlgs) > 0 {
+		advertised := d.meta.TokenEndpointAuthSigningAlgs
+		if !slices.Contains(advertised, alg) {
+			return red(fmt.Sprintf("%s, and the server says that it takes %s", alg, printable(strings.Join(advertised, ", "), 128)), "leave Config.Algorithm empty")
+		}
+		return green("%s, which the server says it takes", alg)
+	}
+	const silent = "the server does not say what it takes"
+	if !slices.Contains(koppeltaalJWKS, alg) {
+		return yellow(fmt.Sprintf("%s; %s, and Koppeltaal's takes %s only", alg, silent, strings.Join(koppeltaalJWKS, ", ")), d.better())
+	}
+	if alg != koppeltaalPEM {
+		return green("%s; %s, and Koppeltaal's takes it of clients with a JWKS URL", alg, silent)
+	}
+	return green("%s; %s, and Koppeltaal's takes it of every client", alg, silent)
+}
+
+func (d *doctor) better() string {
+	for _, alg := range []string{"RS512", "ES384"} {
+		if slices.Contains(current(d.Config.Signer).Algorithms(), alg) {
+			return "set Config.Algorithm to " + alg + ", or leave it empty"
+		}
+	}
+	return "make another key, of RSA or P-384: go run ./examples/keys gen key.pem"
+}

@@ -1,0 +1,182 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// recorder is a transport that gives each request an id, and remembers what became of it.
+type recorder struct {
+	base http.RoundTripper
+
+	mu   sync.Mutex
+	made []exchange
+}
+
+// exchange is a request and when its response came, by both clocks.
+type exchange struct {
+	Request
+	received time.Time
+	date     time.Time // of the server; zero if it did not tell, or a cache answered
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	if r.Header.Get("X-Request-Id") == "" {
+		r.Header.Set("X-Request-Id", rand.Text())
+	}
+	e := exchange{Request: Request{Time: time.Now(), Method: r.Method, URL: shown(r.URL), ID: r.Header.Get("X-Request-Id")}}
+	base := t.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	resp, err := base.RoundTrip(r)
+	e.received = time.Now()
+	if err == nil {
+		e.Status = resp.StatusCode
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
+			e.date = date
+		}
+	}
+	t.mu.Lock()
+	t.made = append(t.made, e)
+	t.mu.Unlock()
+	return resp, err
+}
+
+func (t *recorder) requests() []Request {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]Request, len(t.made))
+	for i, e := range t.made {
+		all[i] = e.Request
+	}
+	return all
+}
+
+// last returns the latest exchange with an origin, nil if there was none with a response.
+func (t *recorder) last(with *url.URL) *exchange {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(t.made) - 1; i >= 0; i-- {
+		u, err := url.Parse(t.made[i].URL)
+		if e := t.made[i]; err == nil && e.Status != 0 && u.Scheme == with.Scheme && u.Host == with.Host {
+			return &e
+		}
+	}
+	return nil
+}
+
+// answer is a response, read to its end.
+type answer struct {
+	status   int
+	header   http.Header
+	body     []byte
+	took     time.Duration
+	redirect *url.URL // where the last of its redirects led, nil if there was none
+}
+
+const bodyMost = 1 << 20
+
+var errTooLarge = errors.New("the response is larger than 1 MiB")
+
+// get makes a GET request. It follows up to most redirects.
+func (d *doctor) get(ctx context.Context, u string, header http.Header, most int) (*answer, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header = header
+	a := &answer{}
+	client := *d.client
+	client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if len(via) > most {
+			return http.ErrUseLastResponse
+		}
+		a.redirect = r.URL
+		return nil
+	}
+	began := time.Now()
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	a.status, a.header = resp.StatusCode, resp.Header
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, bodyMost+1))
+	if err == nil && len(a.body) > bodyMost {
+		err = errTooLarge
+	}
+	a.took = time.Since(began)
+	return a, err
+}
+
+// trouble says in words why there was no response. The texts of net/http may quote what a server sent, and URLs.
+func trouble(err error) string {
+	var unknown *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time: a firewall or proxy is in between, or host and port are wrong"
+	case errors.Is(err, context.Canceled):
+		return "no answer before the check was ended"
+	case errors.As(err, &unknown):
+		return "the host name cannot be looked up from here"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens on that host and port"
+	case errors.As(err, &certificate):
+		return "the server's certificate is not one that this machine trusts for that host"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "the server speaks plain http on that port"
+	case errors.Is(err, errTooLarge):
+		return errTooLarge.Error()
+	default:
+		return "the connection failed: host, port or https is wrong, or the server is in trouble"
+	}
+}
+
+// shown is a URL without what may be secret in it.
+func shown(u *url.URL) string {
+	c := *u
+	c.RawQuery, c.ForceQuery, c.Fragment, c.RawFragment, c.User = "", false, "", "", nil
+	return c.String()
+}
+
+func shownURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return printable(shown(u), 255)
+}
+
+// jwtShaped is what an echo of a token or an assertion looks like.
+var jwtShaped = regexp.MustCompile(`ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_.-]*`)
+
+// printable makes foreign text fit for one line.
+func printable(text string, most int) string {
+	text = jwtShaped.ReplaceAllString(text, "[removed]")
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}
