@@ -51,7 +51,8 @@ func WithOrigins(origins ...string) Option {
 // request sent again at once. The body is sent again byte for byte: from GetBody if the request has one, and otherwise from
 // a copy of at most 1 MiB; one without GetBody that is longer, or not at hand within a second, is not. If the 401 came from a
 // server whose clock is up to 3 s behind the authorization server's, so that the token is not valid there yet, the same token
-// is sent again after that time. When none of this helps, the caller gets the last 401, with its body. 403 is never retried.
+// is sent again after that time. When none of this helps, the caller gets the last 401, with its body; of the first one only what
+// comes within a second is kept. 403 is never retried.
 //
 // If no token can be had, RoundTrip returns an error that wraps the source's, such as *smartauth.Error.
 //
@@ -61,7 +62,8 @@ type Transport struct {
 	// Source gives the tokens; required.
 	Source smartauth.TokenSource
 
-	// Base makes the requests; nil means http.DefaultTransport.
+	// Base makes the requests; nil means http.DefaultTransport. It must not follow redirects by itself, as a whole http.Client
+	// does: the token would go where they lead.
 	Base http.RoundTripper
 
 	// Origins are further ones that get the bearer, such as "https://files.example.nl" for bulk data files. Of each URL
