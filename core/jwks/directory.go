@@ -27,7 +27,7 @@ const stampLayout = "20060102T150405Z"
 //
 // A key was published when its file's name says, if that begins with a UTC time such as 20261125T120000Z, and otherwise when
 // the file was last changed. Write a file under another name, give it the time of now (touch) and rename it, and all that read
-// the directory agree. Where file times are not kept, as in the mounted secrets of Kubernetes, which have the time of each
+// the directory agree. One with a time from before the key that signs is not used. Where file times are not kept, as in the mounted secrets of Kubernetes, which have the time of each
 // container's start, the names have to tell.
 func Directory(dir string, passphrase []byte) func() ([]RingKey, error) {
 	d := &directory{path: dir, passphrase: slices.Clone(passphrase), files: make(map[string]keyFile)}

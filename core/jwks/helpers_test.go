@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/jwks"
 )
@@ -119,4 +121,21 @@ func noPrivateMember(tb testing.TB, document []byte) {
 			}
 		}
 	}
+}
+
+// verify checks an assertion with the key that it names, among signers by kid, and returns the kid.
+func verify(tb testing.TB, assertion string, signers *sync.Map) string {
+	tb.Helper()
+	token, err := jwt.Parse(assertion, func(t *jwt.Token) (any, error) {
+		signer, ok := signers.Load(t.Header["kid"])
+		if !ok {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+		return signer.(smartauth.PublicSigner).Public(), nil
+	}, jwt.WithoutClaimsValidation())
+	if err != nil {
+		tb.Error(err)
+		return ""
+	}
+	return token.Header["kid"].(string)
 }

@@ -85,52 +85,54 @@ func (r *Ring) load() (keys []RingKey, err error) {
 
 // merge returns the keys to go on with, the oldest first: those loaded, without the compromised ones, or those from before
 // where they are of no use. The caller holds r.mu.
-func (r *Ring) merge(loaded []RingKey, err error, now time.Time) ([]RingKey, error) {
+func (r *Ring) merge(loaded []RingKey, err error, now time.Time) ([]ringKey, error) {
 	if err != nil && loaded == nil {
 		return r.keys, err
 	}
 	compromised := make(map[string]bool)
+	var good []RingKey
 	for _, k := range loaded {
 		if k.Signer != nil && k.Compromised {
 			compromised[k.Signer.KeyID()] = true
 		}
 	}
-	withdraw := func(keys []RingKey) []RingKey {
-		return slices.DeleteFunc(slices.Clone(keys), func(k RingKey) bool { return k.Signer != nil && compromised[k.Signer.KeyID()] })
+	for _, k := range loaded {
+		if k.Signer == nil || !compromised[k.Signer.KeyID()] {
+			good = append(good, k)
+		}
 	}
-	keys, before := withdraw(loaded), withdraw(r.keys)
-	if fault := check(keys); fault != nil { // withdrawing must not wait until somebody has mended the rest
+	before := slices.DeleteFunc(slices.Clone(r.keys), func(k ringKey) bool { return compromised[k.Signer.KeyID()] })
+	keys, fault := r.take(good, before, now)
+	if fault != nil { // withdrawing must not wait until somebody has mended the rest
 		return before, errors.Join(err, fault)
 	}
-	for i, k := range keys {
-		j := slices.IndexFunc(before, func(b RingKey) bool { return b.Signer.KeyID() == k.Signer.KeyID() })
-		switch {
-		case j < 0:
-			keys[i].Published = r.publishedAt(k, now)
-		case !samePublic(k.Signer.Public(), before[j].Signer.Public()):
-			return before, errors.Join(err, fmt.Errorf("jwks: the kid %q now names another key, of which caches do not know; give it a new one",
-				k.Signer.KeyID()))
-		default:
-			keys[i].Published = before[j].Published // a file that was only touched is no new key
-		}
-	}
-	slices.SortStableFunc(keys, func(a, b RingKey) int { return a.Published.Compare(b.Published) })
-	if err == nil {
-		r.complete = now
-		if len(keys) == 0 {
-			err = errEmpty
-		}
+	r.looked = now
+	if err == nil && len(keys) == 0 {
+		err = errEmpty
 	}
 	return keys, err
 }
 
-// publishedAt returns since when a key that is new to the ring is published. Where the last look is not long ago, it was not there
-// then, whatever it says: a file keeps its time when it is moved.
-func (r *Ring) publishedAt(k RingKey, now time.Time) time.Time {
-	if k.Published.Before(r.complete) && now.Sub(r.complete) < assertionLife {
-		return now
+// take returns the keys loaded, with what is known of them from before.
+func (r *Ring) take(loaded []RingKey, before []ringKey, now time.Time) ([]ringKey, error) {
+	if err := check(loaded); err != nil {
+		return nil, err
 	}
-	return k.Published
+	keys := make([]ringKey, len(loaded))
+	for i, k := range loaded {
+		keys[i] = ringKey{RingKey: k, since: k.Published}
+		j := slices.IndexFunc(before, func(b ringKey) bool { return b.Signer.KeyID() == k.Signer.KeyID() })
+		switch {
+		case j >= 0 && !samePublic(k.Signer.Public(), before[j].Signer.Public()):
+			return nil, fmt.Errorf("jwks: the kid %q now names another key, of which caches do not know; give it a new one", k.Signer.KeyID())
+		case j >= 0 && k.Published.Equal(before[j].Published):
+			keys[i].since = before[j].since
+		case k.Published.Before(r.looked) && now.Sub(r.looked) < assertionLife:
+			keys[i].since = now // it was not there then, whatever it says: files keep their time when they are moved
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b ringKey) int { return a.Published.Compare(b.Published) })
+	return keys, nil
 }
 
 // check finds keys that cannot be published: nobody could use their signatures.
@@ -138,7 +140,7 @@ func check(keys []RingKey) error {
 	public := make([]Key, len(keys))
 	for i, k := range keys {
 		if k.Signer == nil {
-			return fmt.Errorf("jwks: RingKey %d has no Signer", i)
+			return errors.New("jwks: a RingKey has no Signer")
 		}
 		public[i] = KeyOf(k.Signer)
 	}

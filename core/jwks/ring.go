@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,12 +20,19 @@ type RingKey struct {
 	Signer smartauth.PublicSigner
 
 	// Published is since when the key is there for whoever loads the ring. All that publish it or sign with it must have the
-	// same, or they do not agree when to begin. Of keys with the same time the later in the list is the newer. The ring does
-	// not believe a time before its last look, if that was within 300 s, and goes by the first that it knew.
+	// same, or they do not agree when to begin. It tells which key is the newer, of two with the same time the later in the list:
+	// a key that is older than the one that signs is not used. A ring does not believe a time before its last look at the keys,
+	// if that was within 300 s, and waits as if the key had come now.
 	Published time.Time
 
 	// Compromised withdraws the key now: it signs nothing and is not published any more.
 	Compromised bool
+}
+
+// ringKey is one that may be used.
+type ringKey struct {
+	RingKey
+	since time.Time // it is published: Published, if that can be believed
 }
 
 // RingConfig says where the keys of a [Ring] come from. Load is required.
@@ -53,13 +61,13 @@ type RingConfig struct {
 type Ring struct {
 	cfg RingConfig
 
-	mu       sync.Mutex // never held across Load or OnError
-	keys     []RingKey  // the oldest first, without the compromised
-	signed   string     // the kid of the key that signed last
-	loading  *loading   // nil if no Load is under way
-	loaded   time.Time  // when the last Load began
-	complete time.Time  // when the last one without an error did
-	err      error      // of the last load
+	mu      sync.Mutex // never held across Load or OnError
+	keys    []ringKey  // the oldest first, without the compromised
+	active  string     // the kid of the key that signs
+	loading *loading   // nil if no Load is under way
+	loaded  time.Time  // when the last Load began
+	looked  time.Time  // when the last one whose keys count began
+	err     error      // of the last load
 }
 
 // NewRing loads the keys. It is an error if that fails, or if none of them may be used.
@@ -134,17 +142,7 @@ func (r *Ring) current() smartauth.PublicSigner {
 	r.refresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.currentAt(time.Now())
-}
-
-// currentAt returns the key that signs, nil if there is none. The caller holds r.mu.
-func (r *Ring) currentAt(now time.Time) smartauth.PublicSigner {
-	i := r.signing(now)
-	if i < 0 {
-		return nil
-	}
-	r.signed = r.keys[i].Signer.KeyID()
-	return r.keys[i].Signer
+	return r.signing(time.Now())
 }
 
 // PublicKeys implements [Source].
@@ -153,32 +151,39 @@ func (r *Ring) PublicKeys() ([]Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
+	r.signing(now)
 	var public []Key
 	for i, k := range r.keys {
-		if i == len(r.keys)-1 || now.Before(r.withdrawnAt(r.keys[i+1])) {
+		replaced := slices.ContainsFunc(r.keys[i+1:], func(newer ringKey) bool { return !now.Before(r.replaces(newer)) })
+		if !replaced || k.Signer.KeyID() == r.active {
 			public = append(public, KeyOf(k.Signer))
 		}
 	}
 	return public, nil
 }
 
-// signing returns the index of the key that signs, -1 if there is none. A key that has signed does not give way to an older one
-// again, even if the clock is set back: others have withdrawn that.
-func (r *Ring) signing(now time.Time) int {
-	for i := len(r.keys) - 1; i > 0; i-- {
-		if k := r.keys[i]; !now.Before(r.signsFrom(k)) || k.Signer.KeyID() == r.signed {
-			return i
+// signing returns the key that signs, nil if there is none. It does not give way to an older one again, if the clock is set back
+// or its file touched: others may have withdrawn that. The caller holds r.mu.
+func (r *Ring) signing(now time.Time) smartauth.PublicSigner {
+	if len(r.keys) == 0 {
+		return nil
+	}
+	i := len(r.keys) - 1
+	for ; i > 0; i-- {
+		if k := r.keys[i]; !now.Before(r.signsFrom(k)) || k.Signer.KeyID() == r.active {
+			break
 		}
 	}
-	return min(len(r.keys), 1) - 1 // the first, if there is one
+	r.active = r.keys[i].Signer.KeyID()
+	return r.keys[i].Signer
 }
 
 // signsFrom returns when every cache must know a key that is not the first.
-func (r *Ring) signsFrom(k RingKey) time.Time {
-	return k.Published.Add(r.cfg.MaxAge + r.cfg.ReloadInterval)
+func (r *Ring) signsFrom(k ringKey) time.Time {
+	return k.since.Add(r.cfg.MaxAge + r.cfg.ReloadInterval)
 }
 
-// withdrawnAt returns when the predecessor of k is not needed any more: when the last assertion before k signed has ended.
-func (r *Ring) withdrawnAt(k RingKey) time.Time {
+// replaces returns when keys older than k are not needed any more: when the last assertion before k signed has ended.
+func (r *Ring) replaces(k ringKey) time.Time {
 	return r.signsFrom(k).Add(assertionLife + r.cfg.ReloadInterval)
 }
