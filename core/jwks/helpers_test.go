@@ -29,6 +29,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+var p384 = elliptic.P384() // which Koppeltaal takes
+
 func newEC(curve elliptic.Curve) *ecdsa.PrivateKey {
 	return must(ecdsa.GenerateKey(curve, rand.Reader))
 }
