@@ -46,7 +46,7 @@ func TestAssertionsOfEveryAlgorithm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jws, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			jws, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,14 +135,14 @@ func TestRemoteSignerAnswersWrongly(t *testing.T) {
 
 func TestKeysThatCannotSign(t *testing.T) {
 	nobody := func(context.Context, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errors.ErrUnsupported }
-	weak := rsa2048().PublicKey
+	weak, p384 := rsa2048().PublicKey, newEC(t, elliptic.P384())
 	weak.N = new(big.Int).Rsh(weak.N, 1)
 	for name, key := range map[string]crypto.PublicKey{
 		"nil": nil, "nil RSA": (*rsa.PublicKey)(nil), "empty RSA": &rsa.PublicKey{}, "RSA-2047": &weak,
 		"RSA by value": rsa2048().PublicKey, "RSA with exponent 1": &rsa.PublicKey{N: rsa2048().N, E: 1},
 		"nil EC": (*ecdsa.PublicKey)(nil), "empty EC": &ecdsa.PublicKey{}, "P-224": newEC(t, elliptic.P224()).Public(),
-		"off the curve": &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)},
-		"empty Ed25519": ed25519.PublicKey{}, "private": rsa2048(), "symmetric": []byte("secret"), "text": "secret",
+		"of another curve": &ecdsa.PublicKey{Curve: elliptic.P256(), X: p384.X, Y: p384.Y}, //nolint:staticcheck // made wrong on purpose
+		"empty Ed25519":    ed25519.PublicKey{}, "private": rsa2048(), "symmetric": []byte("secret"), "text": "secret",
 	} {
 		if _, err := smartauth.NewRemoteSigner(key, "k", nobody); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
