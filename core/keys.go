@@ -24,7 +24,7 @@ func ParseKey(pemData []byte, kid string) (PublicSigner, error) {
 }
 
 // ParseEncryptedKey is [ParseKey] for a file whose key is encrypted with a passphrase: PKCS#8 with PBES2, as by openssl pkcs8
-// -topk8 and openssl genpkey -aes256.
+// -topk8 and openssl genpkey -aes256. It reads a key that is not encrypted, too.
 func ParseEncryptedKey(pemData, passphrase []byte, kid string) (PublicSigner, error) {
 	if len(passphrase) == 0 {
 		return nil, errors.New("smartauth: ParseEncryptedKey: the passphrase is empty; a key without one is for ParseKey")
@@ -68,9 +68,6 @@ func parsePrivateKey(data, passphrase []byte) (crypto.Signer, error) {
 	der, err := decryptPKCS8(found.Bytes, passphrase)
 	if err != nil {
 		return nil, err
-	}
-	if _, err := x509.ParsePKCS8PrivateKey(der); err != nil {
-		return nil, errPassphrase
 	}
 	return parseBlock("PRIVATE KEY", der, false)
 }

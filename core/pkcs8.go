@@ -1,6 +1,7 @@
 package smartauth
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des" //nolint:gosec // to read what older tools have written
@@ -82,6 +83,17 @@ func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	return unpad(plain, block.BlockSize())
 }
 
+// isPKCS8 tells whether der has the shape of a PKCS#8 key, of whatever kind.
+func isPKCS8(der []byte) bool {
+	var key struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	_, err := asn1.Unmarshal(der, &key)
+	return err == nil
+}
+
 func derive(kdf pkix.AlgorithmIdentifier, passphrase []byte, length int) ([]byte, error) {
 	if !kdf.Algorithm.Equal(oidPBKDF2) {
 		return nil, fmt.Errorf("the key is encrypted with a key derivation that is not known here (%s); use PBKDF2", kdf.Algorithm)
@@ -105,17 +117,15 @@ func derive(kdf pkix.AlgorithmIdentifier, passphrase []byte, length int) ([]byte
 	return pbkdf2.Key(prf, string(passphrase), params.Salt, params.Iterations, length)
 }
 
-// unpad takes off the padding of RFC 8018 section 6.1.1. With a wrong passphrase it is rarely right, and never of use then: what
-// is left is parsed.
+// unpad takes off the padding of RFC 8018 section 6.1.1. One wrong passphrase in 256 leaves it right, but no key.
 func unpad(plain []byte, blockSize int) ([]byte, error) {
 	n := int(plain[len(plain)-1])
 	if n == 0 || n > blockSize {
 		return nil, errPassphrase
 	}
-	for _, b := range plain[len(plain)-n:] {
-		if int(b) != n {
-			return nil, errPassphrase
-		}
+	key, padding := plain[:len(plain)-n], plain[len(plain)-n:]
+	if !bytes.Equal(padding, bytes.Repeat([]byte{byte(n)}, n)) || !isPKCS8(key) {
+		return nil, errPassphrase
 	}
-	return plain[:len(plain)-n], nil
+	return key, nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/asn1"
@@ -18,7 +19,8 @@ import (
 // A Signer signs client assertions. Its methods may be called from several goroutines at once.
 //
 // A Signer over several keys implements Current() Signer as well; it is asked once for each assertion, so that key id and
-// signature are of the same key.
+// signature are of the same key. One that knows its key to lie open implements Warning() error: the [Source] tells its
+// [StateObserver], once, by StateKeyExposed.
 type Signer interface {
 	// KeyID is the kid of the assertion's header. It names the key in the JWKS that the application publishes.
 	KeyID() string
@@ -41,12 +43,27 @@ type PublicSigner interface {
 // crypto.Signer of an HSM with such a public key. An empty kid means the RFC 7638 thumbprint. RSA keys have at least 2048 bits;
 // the curves are P-256, P-384, P-521 and Ed25519. Clients of a KMS that take a context fit [NewRemoteSigner] better.
 func NewSigner(key crypto.Signer, kid string) (PublicSigner, error) {
-	if key == nil {
+	if isNil(key) {
 		return nil, errors.New("smartauth: NewSigner: the key is nil")
 	}
 	return NewRemoteSigner(key.Public(), kid, func(_ context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 		return key.Sign(rand.Reader, digest, opts)
 	})
+}
+
+// isNil also finds the nil pointers of a failed parse whose error was overlooked. They would panic when asked for their Public.
+func isNil(key crypto.Signer) bool {
+	switch k := key.(type) {
+	case nil:
+		return true
+	case *rsa.PrivateKey:
+		return k == nil
+	case *ecdsa.PrivateKey:
+		return k == nil
+	case ed25519.PrivateKey:
+		return len(k) != ed25519.PrivateKeySize
+	}
+	return false
 }
 
 // A SignFunc signs a digest as crypto.Signer does: opts is its crypto.Hash or, for the PS algorithms, a *rsa.PSSOptions, and
@@ -142,22 +159,34 @@ var algorithms = map[string]crypto.Hash{
 func algorithmsFor(pub crypto.PublicKey) ([]string, error) {
 	switch k := pub.(type) {
 	case *rsa.PublicKey:
+		if k == nil || k.N == nil || k.E < 3 || k.E%2 == 0 {
+			return nil, errors.New("the RSA key is incomplete")
+		}
 		if bits := k.N.BitLen(); bits < 2048 {
 			return nil, fmt.Errorf("the RSA key has %d bits; at least 2048 are needed", bits)
 		}
 		return []string{"RS384", "RS512", "RS256", "PS384", "PS512", "PS256"}, nil
 	case *ecdsa.PublicKey:
-		switch name := k.Curve.Params().Name; name {
-		case "P-256":
+		if k == nil || k.Curve == nil {
+			return nil, errors.New("the EC key is incomplete")
+		}
+		if _, err := k.Bytes(); err != nil {
+			return nil, errors.New("the EC key is no point of a curve that is known here")
+		}
+		switch k.Curve {
+		case elliptic.P256():
 			return []string{"ES256"}, nil
-		case "P-384":
+		case elliptic.P384():
 			return []string{"ES384"}, nil
-		case "P-521":
+		case elliptic.P521():
 			return []string{"ES512"}, nil
 		default:
-			return nil, fmt.Errorf("the curve %s has no JWS algorithm; use P-384 or P-256", name)
+			return nil, fmt.Errorf("the curve %s has no JWS algorithm; use P-384 or P-256", k.Curve.Params().Name)
 		}
 	case ed25519.PublicKey:
+		if len(k) != ed25519.PublicKeySize {
+			return nil, errors.New("the Ed25519 key has the wrong length")
+		}
 		return []string{"EdDSA"}, nil
 	default:
 		return nil, fmt.Errorf("a key of type %T cannot sign assertions; use RSA, ECDSA or Ed25519", pub)

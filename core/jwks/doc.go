@@ -9,4 +9,8 @@
 // that has lapsed could otherwise publish keys for the application that was there (TOP-KT-020; the Koppeltaal guide says so too).
 // The endpoint is on the way of every token: Koppeltaal reads it for each token request, without a cache, and answers 401 if it
 // cannot. So it has to be up, fast, and open to clients that look like a bot.
+//
+// To rotate, put a new key file into the directory, and take the old one away a day later. To withdraw a key that somebody else may
+// have, put a file name.pem.compromised beside it. Every replica reads the same directory: see [Directory] for what its files'
+// times and names mean.
 package jwks

@@ -1,13 +1,12 @@
 package jwks
 
 import (
+	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -49,34 +48,23 @@ func Marshal(keys ...Key) ([]byte, error) {
 			return nil, fmt.Errorf("jwks: there are two keys with kid %q, of which servers would try one", k.KeyID)
 		}
 		seen[k.KeyID] = true
-		if err := checkPublic(k.PublicKey); err != nil {
-			return nil, fmt.Errorf("jwks: key %q: %w", k.KeyID, err)
+		if err := k.check(); err != nil {
+			return nil, fmt.Errorf("jwks: the key with kid %q cannot be published: %w", k.KeyID, err)
 		}
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.PublicKey, KeyID: k.KeyID, Algorithm: k.Algorithm, Use: "sig"})
 	}
 	return json.Marshal(set)
 }
 
-// checkPublic refuses all that is not a public key: what go-jose would write of a private one is private.
-func checkPublic(key crypto.PublicKey) error {
-	switch k := key.(type) {
-	case *rsa.PublicKey:
-		if k == nil || k.N == nil || k.N.BitLen() < 2048 {
-			return errors.New("an RSA key needs at least 2048 bits")
-		}
-	case *ecdsa.PublicKey:
-		if k == nil || k.Curve == nil {
-			return errors.New("an EC key without curve")
-		}
-		if name := k.Curve.Params().Name; name != "P-256" && name != "P-384" && name != "P-521" {
-			return fmt.Errorf("the curve %s has no JWS algorithm", name)
-		}
-	case ed25519.PublicKey:
-		if len(k) != ed25519.PublicKeySize {
-			return errors.New("an Ed25519 key of the wrong length")
-		}
-	default:
-		return fmt.Errorf("a %T is not a public key to publish", key)
+// check lets through the public keys that core signs with, and so no private one, of which go-jose would write all.
+func (k Key) check() error {
+	nobody := func(context.Context, []byte, crypto.SignerOpts) ([]byte, error) { return nil, errors.ErrUnsupported }
+	signer, err := smartauth.NewRemoteSigner(k.PublicKey, k.KeyID, nobody)
+	if err != nil {
+		return err
+	}
+	if k.Algorithm != "" && !slices.Contains(signer.Algorithms(), k.Algorithm) {
+		return fmt.Errorf("its alg %q is none that the key can do", k.Algorithm)
 	}
 	return nil
 }
