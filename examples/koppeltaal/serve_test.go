@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
@@ -28,6 +29,7 @@ func TestStop(t *testing.T) {
 	go func() { stopped <- m.stop() }()
 	for m.server.service.underway.TryRLock() {
 		m.server.service.underway.RUnlock()
+		time.Sleep(time.Millisecond)
 	}
 	late := m.post(t, m.form(nil))
 	if late.status != http.StatusServiceUnavailable || !strings.Contains(late.body, sayLater) {
