@@ -43,6 +43,13 @@ func inTrace(ctx context.Context, id string) context.Context {
 	return WithTrace(ctx, t)
 }
 
+// LaunchTrace returns a context in the trace of an HTI token, whose jti is its id (TOP-KT-012c), before anybody has checked the
+// token: the page for a launch that fails then shows the id that Koppeltaal has, too. A handler behind [TraceMiddleware], which knows
+// nothing of launches, sets the response's [HeaderTraceID] by it.
+func LaunchTrace(ctx context.Context, htiToken string) context.Context {
+	return inTrace(ctx, traceOf(htiToken))
+}
+
 // traceOf returns the jti of an HTI token that nobody has checked yet: it goes into a header and nowhere else.
 func traceOf(htiToken string) string {
 	var claims answer
@@ -63,7 +70,7 @@ var (
 // every client's assertions too. So the token must be for this application's Device and from another, by a person, still good, and
 // with something to launch. Whatever is not so is [ErrNotALaunch], with the reason; other errors are those of [Client.Introspect].
 func (c *Client) Launch(ctx context.Context, htiToken string) (*Launch, error) {
-	i, err := c.Introspect(inTrace(ctx, traceOf(htiToken)), htiToken)
+	i, err := c.Introspect(LaunchTrace(ctx, htiToken), htiToken)
 	if err != nil {
 		return nil, err
 	}

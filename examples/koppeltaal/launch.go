@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/smartauth-go/smartauth/koppeltaal"
 )
 
@@ -31,7 +30,7 @@ func (r *refusal) Unwrap() error { return r.err }
 func (s *service) serveLaunch(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, formMost)
 	err := r.ParseForm()
-	ctx := inTraceOf(r.Context(), r.PostForm.Get("launch"))
+	ctx := koppeltaal.LaunchTrace(r.Context(), r.PostForm.Get("launch"))
 	w.Header().Set(koppeltaal.HeaderTraceID, koppeltaal.TraceFrom(ctx).TraceID)
 	if err != nil {
 		s.complain(ctx, w, &refusal{http.StatusBadRequest, sayAgain, err})
@@ -50,15 +49,6 @@ func (s *service) serveLaunch(w http.ResponseWriter, r *http.Request) {
 	// The application begins a session here, and sends the browser to a page of its own with 303: a launch that is posted again
 	// is used up.
 	s.show(ctx, w, http.StatusOK, taskPage, page)
-}
-
-// inTraceOf returns ctx in the trace of an HTI token, whose jti is its id (TOP-KT-012c). Nobody has checked the token yet, so nothing
-// else is taken from it. The page for a launch that fails then has the trace id that Koppeltaal has, too.
-func inTraceOf(ctx context.Context, token string) context.Context {
-	var claims jwt.RegisteredClaims
-	_, _, _ = jwt.NewParser().ParseUnverified(token, &claims)
-	launch := koppeltaal.Launch{TraceID: claims.ID}
-	return launch.Trace(ctx)
 }
 
 // open introspects a launch, and reads what it is about.
