@@ -39,12 +39,12 @@ type goServer struct {
 	goPeer
 	base, FHIR, TokenURL string
 
-	mu         sync.Mutex
-	lose       int // answers of the token endpoint to lose from now on
-	assertions []string
-	issued     int
-	revoked    map[string]bool
-	bearers    []string
+	mu             sync.Mutex
+	lose           int          // answers of the token endpoint to lose from now on
+	forms          []url.Values // what the token endpoint was sent
+	authorizations []string     // and the FHIR server
+	revoked        map[string]bool
+	bearers        []string // every token that was issued
 }
 
 func startGo(t *testing.T, peer goPeer, clients ...client) *goServer {
@@ -61,6 +61,7 @@ func startGo(t *testing.T, peer goPeer, clients ...client) *goServer {
 			"token_endpoint":                                   s.TokenURL,
 			"grant_types_supported":                            []string{"client_credentials"},
 			"token_endpoint_auth_methods_supported":            []string{"private_key_jwt"},
+			"scopes_supported":                                 []string{"system/Observation.rs"}, // not all there are
 			"token_endpoint_auth_signing_alg_values_supported": peer.algs,
 		})
 	})
@@ -68,6 +69,7 @@ func startGo(t *testing.T, peer goPeer, clients ...client) *goServer {
 	mux.HandleFunc("GET /fhir/Patient", func(w http.ResponseWriter, r *http.Request) {
 		bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		s.mu.Lock()
+		s.authorizations = append(s.authorizations, r.Header.Get("Authorization"))
 		revoked := s.revoked[bearer]
 		s.mu.Unlock()
 		if !ok || revoked || !granted(bearer) {
@@ -97,13 +99,12 @@ func (s *goServer) token(w http.ResponseWriter, r *http.Request, peer http.Handl
 	_ = json.Unmarshal(rec.Body.Bytes(), &answer)
 
 	s.mu.Lock()
-	s.assertions = append(s.assertions, form.Get("client_assertion"))
+	s.forms = append(s.forms, form)
 	lost := s.lose > 0
 	if lost {
 		s.lose--
 	}
 	if rec.Code == http.StatusOK {
-		s.issued++
 		s.bearers = append(s.bearers, answer.AccessToken)
 	}
 	s.mu.Unlock()
@@ -127,14 +128,18 @@ func (s *goServer) loseNext(n int) {
 func (s *goServer) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.issued
+	return len(s.bearers)
 }
 
 // seen returns the assertions that were sent, in order.
 func (s *goServer) seen() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]string(nil), s.assertions...)
+	var assertions []string
+	for _, form := range s.forms {
+		assertions = append(assertions, form.Get("client_assertion"))
+	}
+	return assertions
 }
 
 // revokeAll makes every token issued so far worthless to the FHIR server.
