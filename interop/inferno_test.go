@@ -123,7 +123,7 @@ func checkAssertion(t *testing.T, assertion, alg string, set *jose.JSONWebKeySet
 	if len(found) != 1 {
 		t.Fatalf("kid %q is not in the JWKS", kid)
 	}
-	jws, err := jose.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+	jws, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 	if err != nil {
 		t.Fatal(err)
 	}
