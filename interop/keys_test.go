@@ -23,9 +23,12 @@ func generateKey(t *testing.T, alg string) crypto.Signer {
 	t.Helper()
 	var key crypto.Signer
 	var err error
-	if alg == "ES384" {
+	switch alg {
+	case "ES256":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ES384":
 		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	} else {
+	default:
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
 	}
 	if err != nil {

@@ -78,15 +78,15 @@ func TestOIDCProvider(t *testing.T) {
 			}
 
 			hc := smarthttp.NewClient(src, nil)
-			searchPatients(t, hc, srv)
-			searchPatients(t, hc, srv)
+			searchPatients(t, hc, srv.FHIR)
+			searchPatients(t, hc, srv.FHIR)
 			if n := srv.issued(t, r.ID); n != 1 {
 				t.Fatalf("%d tokens were issued for two calls, want 1", n)
 			}
 
 			srv.revokeAll(t)
-			searchPatients(t, hc, srv)
-			searchPatients(t, hc, srv)
+			searchPatients(t, hc, srv.FHIR)
+			searchPatients(t, hc, srv.FHIR)
 			if n := srv.issued(t, r.ID); n != 2 {
 				t.Errorf("%d tokens were issued in all, want one more after the revocation", n)
 			}
@@ -95,9 +95,9 @@ func TestOIDCProvider(t *testing.T) {
 }
 
 // searchPatients fails the test unless the FHIR server answers as to a valid bearer.
-func searchPatients(t *testing.T, hc *http.Client, srv *oidcServer) {
+func searchPatients(t *testing.T, hc *http.Client, base string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.FHIR+"/Patient", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/Patient", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestPKCS11(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			searchPatients(t, smarthttp.NewClient(src, nil), oidc)
+			searchPatients(t, smarthttp.NewClient(src, nil), oidc.FHIR)
 		})
 	}
 
