@@ -48,7 +48,8 @@ func (s Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String
 var ErrState = errors.New("koppeltaal: exchange code: the state is not the one of this authorization")
 
 // ExchangeCode exchanges the code that the browser has brought back with state, once, by the same client assertion as for access
-// tokens. Errors are [*Error], [ErrState], or those of the Source. After an error that has MaybeSent the code is used up.
+// tokens. Errors are [*Error], [ErrState], or those of the Source, which gets a token first if it has none. After an error that has
+// MaybeSent the code is used up.
 func (c *Client) ExchangeCode(ctx context.Context, a *Authorization, code, state string) (*Session, error) {
 	p := a.pending()
 	if p.State == "" || subtle.ConstantTimeCompare([]byte(p.State), []byte(state)) != 1 {
