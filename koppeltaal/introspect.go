@@ -53,6 +53,7 @@ func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, 
 	if token == "" {
 		return nil, errors.New("koppeltaal: introspect: the token is empty")
 	}
+	ctx = c.traced(ctx)
 	endpoint, audience, err := c.introspectionEndpoint(ctx)
 	if err != nil {
 		return nil, err
