@@ -78,7 +78,7 @@ func explain(err error) (found string, do []string) {
 	headline.Hints, headline.RetryAt = nil, time.Time{}
 	found = strings.TrimPrefix(headline.Error(), "smartauth: ")
 	waited := e.Phase != smartauth.PhaseSign && errors.Is(err, context.DeadlineExceeded) // for a transport that does not come back
-	if e.StatusCode == 0 && e.Kind == smartauth.Temporary && (e.Endpoint != "" || waited) {
+	if e.StatusCode == 0 && e.Kind == smartauth.Temporary && len(e.Hints) == 0 && (e.Endpoint != "" || waited) {
 		do = append(do, trouble(err))
 	}
 	return found, append(do, e.Hints...)

@@ -24,7 +24,7 @@ func TestServer(t *testing.T) {
 		{"not the base", func(_ *testing.T, p *patient) { p.Config.BaseURL = p.FHIROrigin() + "/x" },
 			[]string{"fail discovery|404|not the base of a FHIR server"}},
 		{"FHIR server down", func(t *testing.T, p *patient) { down(t, p, smarttest.FHIRServer) },
-			[]string{"fail discovery|nothing listens"}},
+			[]string{"fail discovery|connection refused\n      - nothing listens on that host and port: check Config.BaseURL\n"}},
 		{"CapabilityStatement only", func(_ *testing.T, p *patient) { p.Fail(smarttest.Discovery, smarttest.Fault{Status: 404}) },
 			[]string{"warn discovery|CapabilityStatement|deprecated", "ok token"}},
 		{"not for Backend Services", func(_ *testing.T, p *patient) {
