@@ -26,7 +26,8 @@ func (d *doctor) clock(context.Context) Check {
 			"see to it yourself that this machine's clock is right: one that is ahead is refused like a wrong key")
 	}
 	off, sure := auth.offset()
-	d.clockFine = off > -backDated && off < lifetime-backDated
+	d.behind = off >= lifetime-backDated
+	d.clockFine = off > -backDated && !d.behind
 	own, servers := judgeClock(off, sure), green("")
 	if fhir := d.log.last(base); fhir != nil && !fhir.date.IsZero() {
 		servers = judgeServers(auth, fhir)

@@ -99,7 +99,7 @@ func TestKey(t *testing.T) {
 			[]string{"warn key file|is a folder|Options.KeyFile", "ok token"}},
 		{"a key file that is gone", func(_ *testing.T, p *patient) { p.KeyFile += ".old" }, []string{"fail key file|no such file", "ok token"}},
 		{"a key file that is gone, and not approved", func(_ *testing.T, p *patient) { p.KeyFile += ".old"; p.SetApproved(clientID, false) },
-			[]string{"fail key file", "fail token|\n      - the client has no status Approved"}},
+			[]string{"fail key file", "fail token|nor the algorithm for a JWKS\n      - the client has no status Approved"}},
 		{"encrypted", fromFile([]byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAwAA==\n-----END ENCRYPTED PRIVATE KEY-----\n")),
 			[]string{"fail key|is encrypted with a passphrase|- decrypt it: openssl pkey -in |- or, in code|smartauth.ReadKeyFile"}},
 		{"encrypted in the old way", fromFile([]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAAwAA==\n-----END RSA PRIVATE KEY-----\n")),

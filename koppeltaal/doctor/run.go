@@ -120,6 +120,7 @@ type doctor struct {
 	ours    ourKey
 	jwks    *answer
 
+	behind    bool   // this machine's clock is, and so far that it may be why
 	late      bool   // the time was up before all was looked at
 	clockFine bool   // so that it is not why an assertion is refused
 	published bool   // the JWKS has the very key that signs

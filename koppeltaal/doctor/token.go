@@ -94,7 +94,10 @@ func (d *doctor) refused(e *smartauth.Error) (ruledOut string, causes []string) 
 	if !d.named() {
 		causes = append(causes, d.audienceCause())
 	}
-	if !d.clockFine {
+	switch {
+	case d.behind:
+		causes = append(causes, "this machine's clock is behind")
+	case !d.clockFine:
 		causes = append(causes, "this machine's clock is ahead")
 	}
 	return d.ruledOut(jwks, e), causes
