@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"maps"
+	"net/http"
 	"net/url"
 
 	"github.com/smartauth-go/smartauth/internal/origin"
@@ -102,7 +102,7 @@ func (c *Client) Authorize(ctx context.Context, htiToken, redirectURI string) (*
 		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
 		"code_challenge_method": {"S256"},
 	}
-	return &Authorization{Endpoint: endpoint.String(), fields: func() url.Values { return maps.Clone(fields) },
+	return &Authorization{Endpoint: endpoint.String(), fields: func() url.Values { return url.Values(http.Header(fields).Clone()) },
 		secret: func() pending { return p }}, nil
 }
 

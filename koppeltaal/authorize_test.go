@@ -165,6 +165,47 @@ func refused(err error) bool {
 	return errors.As(err, &e) && e.StatusCode == http.StatusUnauthorized && e.Op == "exchange code"
 }
 
+// What becomes part of a FHIR URL is checked as it is in a launch by introspection.
+func TestSessionsThatAreRefused(t *testing.T) {
+	for body, why := range map[string]string{
+		`{"sub":"Patient/1","patient":"Patient/1","resource":"Task/1"}`: "",
+		`{"id_token":"x","resource":"Task/1"}`:                          "",
+		`{}`:                                                            "who has launched",
+		`{"sub":"Device/portal"}`:                                       "its sub",
+		`{"sub":"Patient/1/../2"}`:                                      "its sub",
+		`{"sub":"Patient/1","patient":"../../x"}`:                       "its patient",
+		`{"sub":"Patient/1","patient":"Patient/2"}`:                     "different Patients",
+		`{"sub":"Patient/1","resource":"https://evil.example/Task/1"}`:  "its resource",
+		`{"id_token":"x","resource":"https://evil.example/Task/1"}`:     "its resource",
+	} {
+		inMemory(t, func(t *testing.T, s *sandbox) {
+			a, query := s.authorize(t)
+			s.get(t, t.Context())
+			s.Fail(smarttest.TokenEndpoint, smarttest.Fault{Body: body, Header: http.Header{"Content-Type": {"application/json"}}})
+			session, err := s.client.ExchangeCode(t.Context(), a, query.Get("code"), query.Get("state"))
+			var e *koppeltaal.Error
+			switch {
+			case why == "" && err != nil:
+				t.Errorf("%s: %v", body, err)
+			case why != "" && (session != nil || !errors.As(err, &e) || !strings.Contains(err.Error(), why)):
+				t.Errorf("%s: %v %v", body, session, err)
+			}
+		})
+	}
+}
+
+// Each caller of Fields has its own.
+func TestFieldsAreCopied(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		a, _ := s.authorize(t)
+		a.Fields().Set("launch", "x")
+		a.Fields()["state"][0] = "x"
+		if f := a.Fields(); f.Get("launch") == "x" || f.Get("state") != a.State() {
+			t.Errorf("changed by a caller: state %q", f.Get("state"))
+		}
+	})
+}
+
 // A launch's answer to a token request is no token: neither this package nor the source hands NOOP out.
 func TestNOOPIsNoToken(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *sandbox) {

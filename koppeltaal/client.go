@@ -44,6 +44,16 @@ type Client struct {
 	Tracing Tracing
 }
 
+// traced returns ctx in a trace: discovery, token and what they are for are then in the same.
+func (c *Client) traced(ctx context.Context) context.Context {
+	t := TraceFrom(ctx)
+	if t.TraceID != "" {
+		return ctx
+	}
+	t.TraceID = c.Tracing.traceID(ctx)
+	return WithTrace(ctx, t)
+}
+
 // introspectionEndpoint returns where to introspect, and the aud of the assertion for it.
 func (c *Client) introspectionEndpoint(ctx context.Context) (endpoint *url.URL, audience string, err error) {
 	token, audience, err := c.Source.TokenEndpoint(ctx)

@@ -163,15 +163,17 @@ func accessTokenIs(active bool) func(*testing.T, *sandbox) {
 
 func errorCodeIs(code string) func(*testing.T, *sandbox) {
 	return func(t *testing.T, s *sandbox) {
+		token := must(s.src.Token(t.Context()))
 		s.SetApproved(s.src.ClientID(), false)
-		_, err := s.src.Token(t.Context())
-		var e *smartauth.Error
-		if !errors.As(err, &e) || e.StatusCode != 401 || e.Code != code {
-			t.Errorf("%v", err)
-		}
-		_, err = s.client.Introspect(t.Context(), "x")
+		_, err := s.client.Introspect(t.Context(), "x")
 		var own *koppeltaal.Error
 		if !errors.As(err, &own) || own.StatusCode != 401 || own.Code != code {
+			t.Errorf("%v", err)
+		}
+		time.Sleep(time.Until(token.Expiry()))
+		_, err = s.src.Token(t.Context())
+		var e *smartauth.Error
+		if !errors.As(err, &e) || e.StatusCode != 401 || e.Code != code {
 			t.Errorf("%v", err)
 		}
 	}

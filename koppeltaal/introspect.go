@@ -45,13 +45,15 @@ func (i Introspection) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, i.
 
 // Introspect asks the authorization server about a token, once (TOP-KT-021). For an HTI token that has effects: it is used up, an
 // AuditEvent of a login is written, and the time that the patient's data are kept for begins anew. So do not introspect to
-// check, and do not call it again after an error that has MaybeSent. Errors are [*Error], or those of the Source.
+// check, and do not call it again after an error that has MaybeSent. Errors are [*Error], or those of the Source, which gets a
+// token first if it has none.
 //
 // The reference server calls all access tokens inactive, its own too, and answers 500 to what is no JWT.
 func (c *Client) Introspect(ctx context.Context, token string) (*Introspection, error) {
 	if token == "" {
 		return nil, errors.New("koppeltaal: introspect: the token is empty")
 	}
+	ctx = c.traced(ctx)
 	endpoint, audience, err := c.introspectionEndpoint(ctx)
 	if err != nil {
 		return nil, err

@@ -1,11 +1,13 @@
 package koppeltaal
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -17,7 +19,8 @@ const expiryLeeway = time.Minute
 // ErrNotALaunch is what [Client.Launch] returns, wrapped, for a token that is active or not, but no launch of this application.
 var ErrNotALaunch = errors.New("koppeltaal: the token is not a launch of this application")
 
-// A Launch is a person's start of this application's module, from a portal. [Client.Launch] has checked it.
+// A Launch is a person's start of this application's module, from a portal. [Client.Launch] has checked it. Printed or as JSON it
+// tells nothing of the person; encoding/gob stores it whole.
 type Launch struct {
 	Issuer     string // client_id of the portal
 	Subject    string // who launches: Patient/…, Practitioner/… or RelatedPerson/…
@@ -30,6 +33,15 @@ type Launch struct {
 	// TraceID is the jti of the HTI token, which is the X-Trace-Id of all that follows (TOP-KT-012c).
 	TraceID string
 }
+
+// String returns a text without the person.
+func (l Launch) String() string { return "koppeltaal.Launch(redacted)" }
+
+// Format prints String, whatever the verb.
+func (l Launch) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
+
+// MarshalJSON returns String as a JSON string, which cannot be read back.
+func (l Launch) MarshalJSON() ([]byte, error) { return []byte(`"` + l.String() + `"`), nil }
 
 // Trace returns a context for what follows from the launch.
 func (l *Launch) Trace(ctx context.Context) context.Context { return inTrace(ctx, l.TraceID) }
@@ -81,7 +93,7 @@ func (c *Client) Launch(ctx context.Context, htiToken string) (*Launch, error) {
 	expiry, _ := claims.expiry()
 	return &Launch{Issuer: claims.text("iss"), Subject: claims.text("sub"), Patient: claims.text("patient"),
 		Resource: claims.text("resource"), Definition: claims.text("definition"), Intent: claims.text("intent"),
-		Expiry: expiry, TraceID: valid(claims.text("jti"))}, nil
+		Expiry: expiry, TraceID: cmp.Or(valid(claims.text("jti")), traceOf(htiToken))}, nil
 }
 
 // refusal returns why the token is no launch of the application, "" if it is one.
@@ -95,18 +107,28 @@ func (i *Introspection) refusal(clientID string, now time.Time) string {
 		return "its aud is not Device/" + clientID
 	case claims.text("iss") == "" || claims.text("iss") == clientID:
 		return "it was not issued by another application"
-	case !person.MatchString(claims.text("sub")):
-		return "its sub is no Patient, Practitioner or RelatedPerson"
 	case !hasExpiry:
 		return "it does not say when it expires"
 	case !now.Before(expiry.Add(expiryLeeway)):
 		return "it has expired"
 	case claims.text("resource") == "" && claims.text("definition") == "":
 		return "it has neither resource nor definition"
-	case !resource.MatchString(claims.text("resource")):
+	}
+	return claims.badReference(false)
+}
+
+// badReference returns what is wrong with sub, resource or patient, "" if nothing is: they become parts of FHIR URLs.
+func (a answer) badReference(anonymous bool) string {
+	sub, about := a.text("sub"), a.text("patient")
+	switch {
+	case !anonymous && !person.MatchString(sub):
+		return "its sub is no Patient, Practitioner or RelatedPerson"
+	case !resource.MatchString(a.text("resource")):
 		return "its resource is no reference"
-	case !patient.MatchString(claims.text("patient")):
+	case !patient.MatchString(about):
 		return "its patient is no Patient"
+	case strings.HasPrefix(sub, "Patient/") && about != "" && about != sub:
+		return "its sub and its patient are different Patients"
 	}
 	return ""
 }

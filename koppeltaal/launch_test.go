@@ -64,6 +64,9 @@ func TestWhatIsNoLaunch(t *testing.T) {
 			{"resource alone", unset("definition"), ""},
 			{"resource is no reference", set("resource", "https://elsewhere.example.nl/Task/1"), "its resource"},
 			{"patient is none", set("patient", "Practitioner/1"), "its patient"},
+			{"patient is another than the sub", set("patient", "Patient/2"), "different Patients"},
+			{"patient is another than the Practitioner", func(a map[string]any) { a["sub"] = "Practitioner/1" }, ""},
+			{"a version of a resource", set("resource", "Task/1/_history/2"), "its resource"},
 			{"patient missing", unset("patient"), ""},
 		} {
 			s := start(t, smarttest.Options{InMemory: true})
@@ -84,6 +87,19 @@ func TestWhatIsNoLaunch(t *testing.T) {
 			case c.why != "" && (launch != nil || !errors.Is(err, koppeltaal.ErrNotALaunch) || !strings.Contains(err.Error(), c.why)):
 				t.Errorf("%s: %v %v", c.name, launch, err)
 			}
+		}
+	})
+}
+
+// An answer without jti leaves the one of the token.
+func TestTraceOfALaunchWithoutJTI(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		var jti any
+		token := s.LaunchToken(s.src.ClientID(), func(claims map[string]any) { jti = claims["jti"] })
+		s.Fail(smarttest.Introspection, smarttest.Fault{Body: `{"active":true,"iss":"portal","aud":"Device/` + s.src.ClientID() +
+			`","sub":"Patient/1","exp":9999999999,"resource":"Task/1"}`, Header: http.Header{"Content-Type": {"application/json"}}})
+		if launch, err := s.client.Launch(t.Context(), token); err != nil || launch.TraceID != jti {
+			t.Errorf("%+v %v, want %v", launch, err, jti)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package koppeltaal_test
 import (
 	"testing"
 
+	"github.com/smartauth-go/smartauth/core/smarttest"
 	"github.com/smartauth-go/smartauth/koppeltaal"
 )
 
@@ -20,5 +21,21 @@ func TestLaunchTrace(t *testing.T) {
 		if got.TraceID != c.want || got.RequestID != "request" {
 			t.Errorf("%s: %+v, want trace %s and the same request", name, got, c.want)
 		}
+	}
+}
+
+// A call outside of any trace is one trace.
+func TestCallWithoutATrace(t *testing.T) {
+	for op, do := range both {
+		inMemory(t, func(t *testing.T, s *sandbox) {
+			_ = do.call(t.Context(), s.client)
+			traces := map[string]bool{}
+			for _, r := range s.Requests(smarttest.TokenEndpoint, smarttest.Introspection) {
+				traces[r.Header.Get(koppeltaal.HeaderTraceID)] = true
+			}
+			if n := len(s.Requests(smarttest.TokenEndpoint, smarttest.Introspection)); n != 2 || len(traces) != 1 {
+				t.Errorf("%s: %d requests in %d traces", op, n, len(traces))
+			}
+		})
 	}
 }

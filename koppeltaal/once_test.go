@@ -7,12 +7,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
+	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 	"github.com/smartauth-go/smartauth/koppeltaal"
 )
@@ -143,6 +146,7 @@ func TestRequestsThatWereNotSent(t *testing.T) {
 					}
 					cfg := s.NewClient(smarttest.ClientOptions{})
 					cfg.TokenURL = endpoint + "/oauth2/token"
+					cfg.HTTPClient = &http.Client{Transport: roundTripper(granted)}
 					s.client = &koppeltaal.Client{Source: source(t, cfg), HTTPClient: &http.Client{Transport: c.client(s.Server)},
 						IntrospectionURL: endpoint + "/oauth2/introspect"}
 					err := do.call(t.Context(), s.client)
@@ -190,6 +194,94 @@ type endless struct{}
 func (endless) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
+}
+
+// granted answers a token request.
+func granted(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
+		Body: io.NopCloser(strings.NewReader(`{"access_token":"x","token_type":"bearer","expires_in":300}`))}, nil
+}
+
+// A RoundTripper that heeds no context is left to itself after 15 s.
+func TestRequestsEndInTime(t *testing.T) {
+	deaf := roundTripper(func(*http.Request) (*http.Response, error) {
+		time.Sleep(10 * time.Minute)
+		return nil, io.EOF
+	})
+	for op, do := range both {
+		inMemory(t, func(t *testing.T, s *sandbox) {
+			s.get(t, t.Context())
+			s.client.HTTPClient = &http.Client{Transport: deaf}
+			began := time.Now()
+			err := do.call(t.Context(), s.client)
+			var e *koppeltaal.Error
+			if !errors.As(err, &e) || !e.MaybeSent || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", op, err)
+			}
+			if took := time.Since(began); took > 16*time.Second {
+				t.Errorf("%s took %v", op, took)
+			}
+			time.Sleep(10 * time.Minute)
+		})
+	}
+}
+
+// What is wrong in the HTTP client is an error, and its words stay inside.
+func TestRequestsThatPanic(t *testing.T) {
+	for name, broken := range map[string]func(){
+		"panic":         func() { panic("panic-marker") },
+		"runtime error": func() { _ = *(*int)(nil) },
+		"Goexit":        runtime.Goexit,
+	} {
+		for op, do := range both {
+			inMemory(t, func(t *testing.T, s *sandbox) {
+				s.get(t, t.Context())
+				s.client.HTTPClient = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { broken(); return nil, nil })}
+				err := do.call(t.Context(), s.client)
+				var e *koppeltaal.Error
+				if !errors.As(err, &e) || !e.MaybeSent || !strings.Contains(err.Error(), "the HTTP client") || strings.Contains(err.Error(), "panic-marker") {
+					t.Errorf("%s, %s: %v", op, name, err)
+				}
+			})
+		}
+	}
+}
+
+// A clock that is ahead is found out by the token request, so that what can be sent only once is not refused for it.
+func TestClockAhead(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		s.SetClockOffset(smarttest.AuthServer, -10*time.Second)
+		if _, err := s.client.Launch(t.Context(), s.LaunchToken(s.src.ClientID(), nil)); err != nil {
+			t.Errorf("a launch before any token: %v", err)
+		}
+	})
+	inMemory(t, func(t *testing.T, s *sandbox) {
+		a, query := s.authorize(t)
+		s.SetClockOffset(smarttest.AuthServer, -10*time.Second)
+		if _, err := s.client.ExchangeCode(t.Context(), a, query.Get("code"), query.Get("state")); err != nil {
+			t.Errorf("a code before any token: %v", err)
+		}
+	})
+}
+
+// Without a token there is no launch either, and the token of the launch is not used up.
+func TestNoTokenNoLaunch(t *testing.T) {
+	for op, do := range both {
+		inMemory(t, func(t *testing.T, s *sandbox) {
+			s.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 400, Body: `{"error":"unauthorized_client"}`})
+			err := do.call(t.Context(), s.client)
+			var e *smartauth.Error
+			var own *koppeltaal.Error
+			if !errors.As(err, &e) || e.Code != "unauthorized_client" || errors.As(err, &own) {
+				t.Errorf("%s: %v", op, err)
+			}
+			for _, r := range s.Requests() {
+				if form, _ := url.ParseQuery(string(r.Body)); form.Has("token") || form.Has("code") {
+					t.Errorf("%s: it was sent", op)
+				}
+			}
+		})
+	}
 }
 
 // Where both servers are one origin, the transport that authenticates FHIR requests would add a bearer, and repeat what was refused.

@@ -26,6 +26,11 @@ const (
 // post sends a form with a new client assertion, once, and returns the JSON object that is the answer. Secrets are in the body
 // only: the reference server would take them from a URL as well, where logs would keep them.
 func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audience string, form url.Values) (answer, error) {
+	// Only a token request can be repeated, and so finds out that the local clock is ahead; an assertion is then signed on the
+	// server's. What follows from a launch needs a token anyway.
+	if _, err := c.Source.Token(ctx); err != nil {
+		return nil, err
+	}
 	assertion, err := c.Source.Assertion(ctx, audience)
 	if err != nil {
 		return nil, err
@@ -49,33 +54,43 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 		failed.err = cleaned(err)
 		return nil, failed
 	}
-	resp, err := c.http().Do(r.WithContext(ctx))
-	failed.MaybeSent = maybeSent()
-	if err != nil {
-		failed.err = cleaned(err, secrets...)
-		return nil, failed
-	}
-	defer func() { _ = resp.Body.Close() }()
-	failed.StatusCode = resp.StatusCode
-	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	failed.MediaType = clean(mediaType, secrets...)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
+	resp, err := bounded(ctx, func() (reply, error) { return receive(c.http(), r.WithContext(ctx)) })
+	failed.MaybeSent = resp.status != 0 || maybeSent()
+	failed.StatusCode, failed.MediaType = resp.status, clean(resp.mediaType, secrets...)
 	switch {
 	case err != nil:
 		failed.err = cleaned(err, secrets...)
-	case len(body) > responseMost:
+	case len(resp.body) > responseMost:
 		failed.err = errors.New("the response is larger than 1 MiB")
 	default:
 		var a answer
-		if json.Unmarshal(body, &a) != nil || a == nil {
+		if json.Unmarshal(resp.body, &a) != nil || a == nil {
 			failed.err = errors.New("the response is no JSON object")
 		}
-		if resp.StatusCode == http.StatusOK && a != nil {
+		if resp.status == http.StatusOK && a != nil {
 			return a, nil
 		}
 		failed.Code = clean(a.text("error"), secrets...)
 	}
 	return nil, failed
+}
+
+// reply is a response, read to its end or to where it is too large.
+type reply struct {
+	status    int
+	mediaType string
+	body      []byte
+}
+
+func receive(client *http.Client, r *http.Request) (reply, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
+	return reply{resp.StatusCode, mediaType, body}, err
 }
 
 // watch returns a context and what tells whether a request made with it may have reached the server. It certainly has not if a

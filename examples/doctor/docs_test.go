@@ -39,7 +39,7 @@ func blocks(t *testing.T, kind string) []string {
 	var found []string
 	for _, m := range regexp.MustCompile("(?ms)^```(sh[^\n]*)\n(.*?)^```$").FindAllStringSubmatch(docs(t), -1) {
 		switch m[1] {
-		case "sh", "sh by-hand", "sh local-stack":
+		case "sh", "sh by-hand", "sh local-stack", "sh monitor":
 		default:
 			t.Errorf("commands of kind %q are not tested", m[1])
 		}
@@ -69,12 +69,18 @@ func newTerminal(t *testing.T) terminal {
 	return term
 }
 
-// goRun is the go command of a reader in a clone, in a folder that is none.
+// goRun is the go command of a reader in a clone, in a folder that is none. As there, what go run ran ends with 0 or 1.
 const goRun = `go() {
-	[[ $1 == run && $2 == ./examples/* ]] || { echo "not understood: go $*" >&2; return 1; }
-	local program=$BIN/${2#./examples/}
-	shift 2
-	"$program" "$@"
+	case "$*" in
+	"run ./examples/"*)
+		local program=$BIN/${2#./examples/}
+		shift 2
+		"$program" "$@" || return 1 ;;
+	"build -o "*" ./examples/"*)
+		cp "$BIN/${4#./examples/}" "$3" ;;
+	*)
+		echo "not understood: go $*" >&2; return 1 ;;
+	esac
 }
 `
 
@@ -139,6 +145,52 @@ func TestLocalStackOfTheDocs(t *testing.T) {
 	}
 }
 
+// A monitor is told by the exit code, which go run would not pass on.
+func TestMonitorOfTheDocs(t *testing.T) {
+	term := newTerminal(t)
+	srv := smarttest.New(t, smarttest.Options{})
+	term.register(srv)
+	term.run(t, "go run ./examples/keys gen key.pem\ngo run ./examples/keys jwks key.pem > jwks.json\n")
+	own := "export SMART_BASE_URL=" + srv.BaseURL() + " SMART_CLIENT_ID=" + docClient + " SMART_KEY_FILE=key.pem SMART_JWKS_URL=" + srv.JWKSURL(docClient) + "\n"
+	monitor := strings.Join(blocks(t, "sh monitor"), "\n")
+	for _, c := range []struct {
+		name   string
+		before func()
+		more   string
+		want   string
+	}{
+		{"in order", func() {}, "", "exit code 0\n"},
+		{"something to mend", func() {}, "export SMART_READ_PATH=Task/none\n", "exit code 1\n"},
+		{"not approved", func() { srv.SetApproved(docClient, false) }, "", "exit code 2\n"},
+	} {
+		c.before()
+		if out := term.run(t, own+c.more+monitor); !strings.HasSuffix(out, c.want) {
+			t.Errorf("%s: want %q:\n%s", c.name, c.want, out)
+		}
+	}
+}
+
+// The commands within the text name examples that there are, with arguments that they take.
+func TestInlineCommandsOfTheDocs(t *testing.T) {
+	inline := regexp.MustCompile("`go (?:run|build -o [a-z]+) \\./examples/([a-z]+)([^`]*)`").FindAllStringSubmatch(strings.ReplaceAll(docs(t), "\n", " "), -1)
+	if len(inline) < 2 {
+		t.Fatalf("%d were found", len(inline))
+	}
+	for _, m := range inline {
+		program := filepath.Join(t.TempDir(), m[1])
+		if out, err := exec.Command("go", "build", "-o", program, "../"+m[1]).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", m[0], err, out)
+			continue
+		}
+		help, _ := exec.Command(program, "-h").CombinedOutput()
+		for _, option := range regexp.MustCompile(` (-[a-z][a-z-]*)`).FindAllStringSubmatch(m[2], -1) {
+			if !strings.Contains(string(help), "  "+option[1]) {
+				t.Errorf("%s: it has no %s:\n%s", m[0], option[1], help)
+			}
+		}
+	}
+}
+
 // What is done by hand makes a key that is read. Without openssl the commands are looked at only.
 func TestByHandOfTheDocs(t *testing.T) {
 	script := strings.Join(blocks(t, "sh by-hand"), "\n")
@@ -184,7 +236,8 @@ func TestMessagesOfTheDocs(t *testing.T) {
 			break
 		}
 		rows++
-		if !strings.Contains(source.String(), m[1]) {
+		message := strings.ReplaceAll(regexp.QuoteMeta(m[1]), "…", "%[sd]") // where something else stands each time
+		if !regexp.MustCompile(message).MatchString(source.String()) {
 			t.Errorf("nothing says %q", m[1])
 		}
 	}

@@ -6,6 +6,10 @@
 //	go run ./examples/doctor
 //	go run ./examples/doctor -support   # a text for a mail to those who run the server
 //	go run ./examples/doctor -json
+//
+// go run ends with 1 whatever it ran ended with. Where the exit code matters, build the program first:
+//
+//	go build -o doctor ./examples/doctor && ./doctor
 package main
 
 import (
@@ -30,7 +34,11 @@ Without %s, %s and %s it looks at a client of a sandbox; with %s it looks at the
   -support  print the report as a text for a mail to those who run the server
 
 The exit code is 0 if all is in order (ok), 1 if something should be mended (warn), and 2 if something must be (fail), or if the
-arguments or variables make no sense. What was skipped does not count. NO_COLOR=1 keeps colour off a terminal.
+arguments or variables make no sense. What was skipped does not count. go run makes 1 of each that is not 0; where it matters:
+
+  go build -o doctor ./examples/doctor && ./doctor
+
+NO_COLOR=1 keeps colour off a terminal.
 `
 
 func main() {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/smartauth-go/smartauth/core/jwks"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
 
@@ -98,7 +99,7 @@ func (s settings) serve(ctx context.Context, in io.Reader, out io.Writer) error 
 		return err
 	}
 	defer srv.Close()
-	srv.RegisterJWKS(s.clientID, smarttest.Key{KeyID: key.ID, PublicKey: key.PublicKey, Use: "sig"})
+	srv.RegisterJWKSHandler(s.clientID, jwks.Handler(jwks.Keys{{KeyID: key.ID, PublicKey: key.PublicKey}}, 5*time.Minute))
 
 	_, _ = fmt.Fprintf(out, `SANDBOX: %s profile, made-up patients, for tests only.
 
@@ -106,11 +107,12 @@ export SMART_BASE_URL=%s
 export SMART_CLIENT_ID=%s
 %s
 export SMART_KEY_ID=%s
-`, s.Profile, srv.BaseURL(), quote(s.clientID), key.export(), quote(key.ID))
+export SMART_JWKS_URL=%s
+`, s.Profile, srv.BaseURL(), quote(s.clientID), key.export(), quote(key.ID), quote(srv.JWKSURL(s.clientID)))
 	if s.Profile == smarttest.SMART {
 		_, _ = fmt.Fprintln(out, `export SMART_SCOPES='system/Patient.rs system/Task.cruds'`)
 	}
-	_, _ = fmt.Fprintf(out, "\ntoken endpoint: %s\nclient's JWKS:  %s\n\nEnter revokes all tokens, Ctrl-C ends.\n", srv.TokenURL(), srv.JWKSURL(s.clientID))
+	_, _ = fmt.Fprintf(out, "\ntoken endpoint: %s\n\nEnter revokes all tokens, Ctrl-C ends.\n", srv.TokenURL())
 
 	go func() {
 		for lines := bufio.NewScanner(in); lines.Scan(); {

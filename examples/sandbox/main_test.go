@@ -16,6 +16,7 @@ import (
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/examples/internal/smartenv"
 	"github.com/smartauth-go/smartauth/internal/leakcheck"
+	"github.com/smartauth-go/smartauth/koppeltaal/doctor"
 )
 
 func TestMain(m *testing.M) { os.Exit(leakcheck.Run(m)) }
@@ -63,6 +64,10 @@ func TestSandbox(t *testing.T) {
 			src, err := smartauth.New(env.Config)
 			if err != nil {
 				t.Fatal(err)
+			}
+			report := doctor.Run(t.Context(), doctor.Options{Config: env.Config, KeyFile: env.KeyFile, JWKSURL: env.JWKSURL, ReadPath: env.ReadPath})
+			if report.Status != doctor.Green || env.JWKSURL == "" {
+				t.Errorf("the doctor does not find it in order:\n%s", report)
 			}
 			client := smarthttp.NewClient(src, nil)
 			for range 2 {

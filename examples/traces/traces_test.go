@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +135,12 @@ func TestTraceHeadersOnAllStacks(t *testing.T) {
 					send(c.header)
 					synctest.Wait()
 
+					for _, r := range srv.Requests() { // nothing secret is in a URL, where logs would keep it
+						if form, _ := url.ParseQuery(string(r.Body)); strings.Contains(r.RequestURI, "eyJ") || strings.Contains(r.RequestURI, "client_assertion") ||
+							r.Bearer() != "" && strings.Contains(r.RequestURI, r.Bearer()) || form.Get("client_assertion") != "" && r.Method != http.MethodPost {
+							t.Errorf("%s %s has a secret", r.Method, r.RequestURI)
+						}
+					}
 					want := koppeltaal.TraceFrom(ctx)
 					fhir, tokens := idsOf(srv, smarttest.FHIR)[1:], idsOf(srv, smarttest.TokenEndpoint)[1:]
 					if len(fhir) != c.fhir || len(tokens) != c.tokens {

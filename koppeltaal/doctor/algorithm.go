@@ -35,8 +35,9 @@ func (d *doctor) algorithm(ctx context.Context) Check {
 	}
 	alg := signed.Signatures[0].Header.Algorithm
 	d.report.Algorithm = alg
-	if d.public != nil {
-		if _, err := signed.Verify(d.public); err != nil {
+	d.heldTo(alg)
+	if d.ours.public != nil {
+		if _, err := signed.Verify(d.ours.public); err != nil {
 			return red("what Config.Signer signs with is another key than the public one that it shows",
 				"a KMS needs the public half of the very key version that it signs with")
 		}
@@ -46,10 +47,10 @@ func (d *doctor) algorithm(ctx context.Context) Check {
 
 // judge compares an algorithm with what the server is known to take.
 func (d *doctor) judge(alg string) Check {
-	if d.meta != nil && len(d.meta.TokenEndpointAuthSigningAlgs) > 0 {
-		advertised := d.meta.TokenEndpointAuthSigningAlgs
+	if advertised := d.advertised(); len(advertised) > 0 {
 		if !slices.Contains(advertised, alg) {
-			return red(fmt.Sprintf("%s, and the server says that it takes %s", alg, printable(strings.Join(advertised, ", "), 128)), "leave Config.Algorithm empty")
+			d.unlisted = true
+			return red(fmt.Sprintf("%s, and the server says that it takes %s", alg, printable(strings.Join(advertised, ", "), 128)), d.listed(advertised))
 		}
 		return green("%s, which the server says it takes", alg)
 	}
@@ -63,9 +64,31 @@ func (d *doctor) judge(alg string) Check {
 	return green("%s; %s, and Koppeltaal's takes it of every client", alg, silent)
 }
 
+// advertised returns what the server says it takes, nil if it says nothing.
+func (d *doctor) advertised() []string {
+	if d.meta == nil {
+		return nil
+	}
+	return d.meta.TokenEndpointAuthSigningAlgs
+}
+
+// listed says how to sign by an algorithm that the server takes.
+func (d *doctor) listed(advertised []string) string {
+	for _, alg := range append([]string{"RS384", "ES384"}, d.ours.algs...) {
+		if !slices.Contains(d.ours.algs, alg) || !slices.Contains(advertised, alg) {
+			continue
+		}
+		if d.Config.TokenURL != "" { // the list is then not looked at
+			return "set Config.Algorithm to " + alg
+		}
+		return "leave Config.Algorithm empty, or set it to " + alg
+	}
+	return "make another key, for one of these"
+}
+
 func (d *doctor) better() string {
 	for _, alg := range []string{"RS512", "ES384"} {
-		if slices.Contains(current(d.Config.Signer).Algorithms(), alg) {
+		if slices.Contains(d.ours.algs, alg) {
 			return "set Config.Algorithm to " + alg + ", or leave it empty"
 		}
 	}

@@ -12,6 +12,7 @@ const (
 	lifetime  = 300 * time.Second // of an assertion
 	healed    = 24 * time.Hour    // what core makes up for after a refusal
 	waitedFor = 3 * time.Second   // by adapters, for a FHIR server that is behind
+	harmless  = 30 * time.Second  // that a FHIR server is ahead
 )
 
 func (d *doctor) clock(context.Context) Check {
@@ -20,19 +21,42 @@ func (d *doctor) clock(context.Context) Check {
 	if d.endpoint != nil {
 		auth = d.log.last(d.endpoint)
 	}
-	fhir := d.log.last(base)
 	if auth == nil || auth.date.IsZero() {
 		return yellow("the authorization server does not tell its time (no Date, or that of a cache)",
 			"see to it yourself that this machine's clock is right: one that is ahead is refused like a wrong key")
 	}
 	off, sure := auth.offset()
-	d.clockFine = off > -backDated && off < lifetime-backDated
-	if fhir != nil && !fhir.date.IsZero() {
-		if behind := lag(auth, fhir); behind > waitedFor {
-			return yellow(fmt.Sprintf("the FHIR server's clock is %s behind the authorization server's", seconds(behind)),
-				"it refuses tokens that are new to it; the adapters wait 3 s for it: tell those who run it")
-		}
+	d.behind = off >= lifetime-backDated
+	d.clockFine = off > -backDated && !d.behind
+	own, servers := judgeClock(off, sure), green("")
+	if fhir := d.log.last(base); fhir != nil && !fhir.date.IsZero() {
+		servers = judgeServers(auth, fhir)
 	}
+	switch {
+	case servers.Status == Green:
+		return own
+	case own.Status == Green:
+		return servers
+	}
+	own.Do = append(own.Do, servers.Found)
+	return own
+}
+
+// judgeServers compares the clocks of the servers with each other.
+func judgeServers(auth, fhir *exchange) Check {
+	if behind := lag(auth, fhir); behind > waitedFor {
+		return yellow(fmt.Sprintf("the FHIR server's clock is %s behind the authorization server's", seconds(behind)),
+			"it refuses tokens that are new to it; the adapters wait 3 s for it: tell those who run it")
+	}
+	if ahead := lag(fhir, auth); ahead > harmless {
+		return yellow(fmt.Sprintf("the FHIR server's clock is %s ahead of the authorization server's", seconds(ahead)),
+			"to it tokens end that much sooner, and those of 5 minutes may have ended when they are new: tell those who run it")
+	}
+	return green("")
+}
+
+// judgeClock judges this machine's clock by how far the authorization server's is ahead of it.
+func judgeClock(off time.Duration, sure bool) Check {
 	switch ahead := -off; {
 	case !sure:
 		return green("this machine's clock agrees with the authorization server's, to a second")

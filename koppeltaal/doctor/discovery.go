@@ -14,11 +14,19 @@ import (
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
-func (d *doctor) settings(context.Context) Check {
+func (d *doctor) settings(ctx context.Context) Check {
+	config := d.Config // which may go on being used by what is left to itself
+	var src *smartauth.Source
+	var err error
+	if d.signing == nil { // New asks the Signer for its key
+		if src, err = bounded(ctx, func() (*smartauth.Source, error) { return smartauth.New(config) }); err != nil && ctx.Err() != nil {
+			d.signing = errFrozen
+		}
+	}
 	if d.signing != nil { // its own check says more
 		d.Config.Signer, d.Config.Algorithm = standIn(), ""
+		src, err = smartauth.New(d.Config)
 	}
-	src, err := smartauth.New(d.Config)
 	if err != nil {
 		text := err.Error()
 		if inner := errors.Unwrap(err); inner != nil { // without "smartauth: config"
@@ -69,7 +77,8 @@ func explain(err error) (found string, do []string) {
 	headline := *e
 	headline.Hints, headline.RetryAt = nil, time.Time{}
 	found = strings.TrimPrefix(headline.Error(), "smartauth: ")
-	if e.StatusCode == 0 && e.Endpoint != "" && e.Kind == smartauth.Temporary {
+	waited := e.Phase != smartauth.PhaseSign && errors.Is(err, context.DeadlineExceeded) // for a transport that does not come back
+	if e.StatusCode == 0 && e.Kind == smartauth.Temporary && len(e.Hints) == 0 && (e.Endpoint != "" || waited) {
 		do = append(do, trouble(err))
 	}
 	return found, append(do, e.Hints...)
@@ -81,7 +90,7 @@ func (d *doctor) https(ctx context.Context) Check {
 		return skipped("not checked, as there is no base URL to look at")
 	}
 	urls := []*url.URL{base}
-	if d.src != nil && d.fine(discovery) {
+	if d.src != nil && d.notFailed(discovery) {
 		if endpoint, _, err := d.src.TokenEndpoint(ctx); err == nil {
 			urls = append(urls, endpoint)
 		}

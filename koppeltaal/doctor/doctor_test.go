@@ -2,12 +2,17 @@ package doctor_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/elliptic"
 	"encoding/json"
+	"errors"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 	"github.com/smartauth-go/smartauth/koppeltaal/doctor"
 )
@@ -83,9 +88,140 @@ func TestContextEnds(t *testing.T) {
 	defer cancel()
 	p.Fail(smarttest.TokenEndpoint, smarttest.Fault{Hang: true})
 	r := doctor.Run(ctx, p.Options)
-	must(t, r, "ok discovery", "fail token endpoint", "skip key|the time is up", "skip read|the time is up")
+	must(t, r, "ok discovery", "fail token endpoint", "fail clock|the time is up", "skip key|the time is up", "skip read|the time is up")
 	if r.Took > 3*time.Second {
 		t.Errorf("it took %v", r.Took)
+	}
+}
+
+// What was not looked at is no success.
+func TestContextHasEnded(t *testing.T) {
+	p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := doctor.Run(ctx, p.Options)
+	if must(t, r, "fail settings|the time is up", "skip discovery|the time is up", "skip read|the time is up"); r.Status != doctor.Red {
+		t.Errorf("status %v", r.Status)
+	}
+}
+
+// What heeds no context is left to itself: a transport, and a signer in each of its methods.
+func TestDeaf(t *testing.T) {
+	wake := make(chan struct{})
+	t.Cleanup(func() { close(wake) })
+	for name, c := range map[string]struct {
+		edit  func(p *patient)
+		lines []string
+	}{
+		"transport": {func(p *patient) { p.Config.HTTPClient = &http.Client{Transport: deaf{wake}} },
+			[]string{"fail discovery|no answer in time", "fail JWKS answer|no answer in time"}},
+		"transport for the FHIR server": {func(p *patient) {
+			p.ReadPath = "Task"
+			p.Config.HTTPClient = &http.Client{Transport: deafTo{p.Transport(), "/Task", wake}}
+		},
+			[]string{"fail read|no answer in time"}},
+		"Current": {func(p *patient) { p.Config.Signer = deafSigner{p.Config.Signer, "Current", wake} },
+			[]string{"ok settings", "ok token endpoint", "fail key|Config.Signer did not answer in time", "skip token"}},
+		"KeyID": {func(p *patient) { p.Config.Signer = deafSigner{p.Config.Signer, "KeyID", wake} },
+			[]string{"fail key|Config.Signer did not answer in time"}},
+		"Public": {func(p *patient) { p.Config.Signer = deafSigner{p.Config.Signer, "Public", wake} },
+			[]string{"ok settings", "fail key|Config.Signer did not answer in time"}},
+		"Sign": {func(p *patient) { p.Config.Signer = deafSigner{p.Config.Signer, "Sign", wake} },
+			[]string{"ok key", "fail algorithm|did not answer in time", "skip token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
+			p.Timeout = 200 * time.Millisecond
+			c.edit(p)
+			r := diagnose(t, p)
+			must(t, r, c.lines...)
+			if r.Took > 12*time.Second {
+				t.Errorf("it took %v", r.Took)
+			}
+			if name == "transport" && (len(r.Requests) == 0 || r.Requests[0].Status != 0 || r.Requests[0].ID == "") {
+				t.Errorf("a request without an answer is not told of: %+v", r.Requests)
+			}
+		})
+	}
+}
+
+type deaf struct{ wake chan struct{} }
+
+func (d deaf) RoundTrip(*http.Request) (*http.Response, error) {
+	<-d.wake
+	return nil, errors.New("too late")
+}
+
+// deafTo is deaf to requests for one path.
+type deafTo struct {
+	http.RoundTripper
+	path string
+	wake chan struct{}
+}
+
+func (d deafTo) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, d.path) {
+		return deaf{d.wake}.RoundTrip(r)
+	}
+	return d.RoundTripper.RoundTrip(r)
+}
+
+// deafSigner is one of which a method does not return.
+type deafSigner struct {
+	smartauth.Signer
+	method string
+	wake   chan struct{}
+}
+
+func (d deafSigner) wait(method string) {
+	if d.method == method {
+		<-d.wake
+	}
+}
+
+func (d deafSigner) Current() smartauth.Signer { d.wait("Current"); return d }
+func (d deafSigner) KeyID() string             { d.wait("KeyID"); return d.Signer.KeyID() }
+func (d deafSigner) Public() crypto.PublicKey {
+	d.wait("Public")
+	return d.Signer.(smartauth.PublicSigner).Public()
+}
+
+func (d deafSigner) Sign(ctx context.Context, alg string, input []byte) ([]byte, error) {
+	d.wait("Sign")
+	return d.Signer.Sign(ctx, alg, input)
+}
+
+// The application's observer sees nothing of it.
+func TestObserverIsNotTold(t *testing.T) {
+	p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
+	seen := &observer{}
+	p.Config.Observer = seen
+	if must(t, diagnose(t, p)); seen.n.Load() != 0 {
+		t.Errorf("it was told of %d phases", seen.n.Load())
+	}
+}
+
+type observer struct{ n atomic.Int32 }
+
+func (o *observer) PhaseStart(ctx context.Context, _ smartauth.PhaseStart) context.Context {
+	o.n.Add(1)
+	return ctx
+}
+
+func (o *observer) PhaseEnd(context.Context, smartauth.PhaseEnd) { o.n.Add(1) }
+
+// A status is read back from JSON.
+func TestStatus(t *testing.T) {
+	for _, s := range []doctor.Status{doctor.Green, doctor.Yellow, doctor.Red, doctor.Skipped} {
+		data, err := json.Marshal(s)
+		back := doctor.Status(-1)
+		if err != nil || json.Unmarshal(data, &back) != nil || back != s {
+			t.Errorf("%s is read as %v", data, back)
+		}
+	}
+	if json.Unmarshal([]byte(`"good"`), new(doctor.Status)) == nil {
+		t.Error("good is a status")
 	}
 }
 

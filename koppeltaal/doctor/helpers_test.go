@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,7 @@ func newPatient(t *testing.T, o smarttest.Options, c smarttest.ClientOptions) *p
 		c.Key = newKey(t, elliptic.P384())
 	}
 	c.ID = clientID
+	t.Cleanup(func() { mustKeepSecretsFromURLs(t, srv) })
 	p := &patient{Server: srv, Options: doctor.Options{Config: srv.NewClient(c)}}
 	p.key = jwks.KeyOf(p.Config.Signer.(smartauth.PublicSigner))
 	if c.Key != nil {
@@ -46,6 +48,23 @@ func newPatient(t *testing.T, o smarttest.Options, c smarttest.ClientOptions) *p
 		p.serve(jwks.Handler(jwks.Keys{p.key}, 5*time.Minute))
 	}
 	return p
+}
+
+// mustKeepSecretsFromURLs looks at every request that the sandbox got: none has a token or an assertion in its URL.
+func mustKeepSecretsFromURLs(t *testing.T, srv *smarttest.Server) {
+	t.Helper()
+	var secrets []string
+	for _, r := range srv.Requests() {
+		form, _ := url.ParseQuery(string(r.Body))
+		secrets = append(secrets, r.Bearer(), form.Get("client_assertion"))
+	}
+	for _, r := range srv.Requests() {
+		for _, secret := range secrets {
+			if len(secret) > 8 && strings.Contains(r.RequestURI, secret) || strings.Contains(r.RequestURI, "eyJ") || strings.Contains(r.RequestURI, "client_assertion") {
+				t.Errorf("%s has a secret", r.RequestURI)
+			}
+		}
+	}
 }
 
 // serve has the client's JWKS served by h.

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ func (d *doctor) jwksURL(context.Context) Check {
 	at := shownURL(d.JWKSURL)
 	base, err := url.Parse(d.Config.BaseURL)
 	local := err == nil && origin.IsLoopback(base.Hostname())
+	named := slices.ContainsFunc(d.Config.InsecureHosts, func(h string) bool { return origin.EqualFold(h, u.Hostname()) })
 	switch {
 	case u.User != nil:
 		return red("it holds a user or password", "the server reads the keys without authentication: publish them at a URL that needs none")
@@ -39,6 +41,8 @@ func (d *doctor) jwksURL(context.Context) Check {
 		return red(fmt.Sprintf("it has %d characters, and domain admin keeps %d", len(d.JWKSURL), urlColumn), "choose a shorter one")
 	case origin.IsLoopback(u.Hostname()) && !local:
 		return red(at+" is this machine, for the server another one", "publish the keys where the server can read them")
+	case u.Scheme != "https" && !local && named:
+		return yellow(at+" is not https, which Config.InsecureHosts allows", "right between containers on one machine, and nowhere else")
 	case u.Scheme != "https" && !local:
 		return red(at+" is not https: anybody on the way could put another key there", "publish the keys over https")
 	case strings.HasPrefix(u.EscapedPath(), "/.well-known/"):
@@ -50,10 +54,14 @@ func (d *doctor) jwksURL(context.Context) Check {
 
 func (d *doctor) jwksAnswer(ctx context.Context) Check {
 	a, err := d.getJWKS(ctx, pythonAgent)
-	filtered := err != nil || a.status != http.StatusOK
+	filtered, shaky := err != nil || a.status != http.StatusOK, false
 	if filtered { // the server tries again, too
 		if b, err2 := d.getJWKS(ctx, otherAgent); err2 == nil {
 			a, err = b, nil
+			if a.status == http.StatusOK { // is it the one client that is refused, or everybody at times?
+				c, err3 := d.getJWKS(ctx, pythonAgent)
+				shaky = err3 == nil && c.status == http.StatusOK
+			}
 		}
 	}
 	if err != nil {
@@ -70,6 +78,8 @@ func (d *doctor) jwksAnswer(ctx context.Context) Check {
 	case a.redirect != nil:
 		return yellow("it redirects, in the end to "+printable(a.redirect.Hostname(), 64),
 			"register the URL that has the keys itself: not every server follows, and whoever gets hold of the first host can lead it elsewhere")
+	case shaky:
+		return yellow("it could not be read at first, and then it could", "Koppeltaal's server reads it for each token: look at what serves it")
 	case filtered:
 		return yellow("it is refused to one client and given to another: "+pythonAgent+" and "+otherAgent+" were tried",
 			"let the bot filter or firewall in front of it pass everybody: Koppeltaal's server reads it for each token")

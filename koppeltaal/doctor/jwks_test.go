@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"crypto/elliptic"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,8 @@ func TestJWKSAnswer(t *testing.T) {
 			}
 			return bot
 		}), []string{"warn JWKS answer|refused to one client and given to another|bot filter", "ok token"}},
+		{"503 once", func(_ *testing.T, p *patient) { p.Fail(smarttest.JWKS, smarttest.Fault{Times: 1, Status: 503}) },
+			[]string{"warn JWKS answer|could not be read at first, and then it could", "ok token"}},
 		{"a redirect", func(t *testing.T, p *patient) {
 			target := serve(t, p, p.served)
 			p.serve(http.RedirectHandler(target, http.StatusFound))
@@ -74,6 +77,27 @@ func TestJWKSAnswer(t *testing.T) {
 		{"not kept", text("application/json", "no-store"), []string{"ok JWKS caching|works at once"}},
 		{"as a key set", text("application/jwk-set+json", "max-age=60"), []string{"ok JWKS answer|jwk-set+json", "ok JWKS caching|1m0s"}},
 	})
+}
+
+// An https URL that leads to plain http is as good as plain http.
+func TestJWKSRedirectToPlainHTTP(t *testing.T) {
+	p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
+	front := httptest.NewTLSServer(http.RedirectHandler(p.Options.JWKSURL, http.StatusFound))
+	t.Cleanup(front.Close)
+	p.Options.JWKSURL = front.URL + "/keys"
+	p.Config.HTTPClient = front.Client()
+	must(t, diagnose(t, p), "fail JWKS answer|redirects to plain http on 127.0.0.1", "skip JWKS key", "ok token")
+}
+
+// Each of the members that nobody must see is found.
+func TestPrivateMembers(t *testing.T) {
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t, smarttest.Options{}, smarttest.ClientOptions{})
+			p.serveEdited(t, `"use":"sig"`, `"`+name+`":"marker"`)
+			must(t, diagnose(t, p), "fail JWKS key|private half")
+		})
+	}
 }
 
 // text has the JWKS served with headers of choice.
@@ -141,6 +165,9 @@ func TestJWKSKey(t *testing.T) {
 		{"an alg that is not used", func(t *testing.T, p *patient) {
 			p.Config.Algorithm = "RS512"
 			p.serveEdited(t, `"use":"sig"`, `"alg":"RS384"`)
-		}, []string{`warn JWKS key|alg "RS384" there, and Config.Algorithm is RS512`, "ok token"}},
+		}, []string{`warn JWKS key|alg "RS384" there, and assertions are signed with RS512`, "ok token"}},
+		{"an alg that is not used, without Config.Algorithm", func(t *testing.T, p *patient) { p.serveEdited(t, `"use":"sig"`, `"alg":"RS384"`) },
+			[]string{`warn JWKS key|alg "RS384" there, and assertions are signed with RS512`, "ok token"}},
+		{"the alg that is used", func(t *testing.T, p *patient) { p.serveEdited(t, `"use":"sig"`, `"alg":"RS512"`) }, []string{"ok JWKS key"}},
 	})
 }

@@ -30,7 +30,7 @@ func (d *doctor) jwksKey(context.Context) Check {
 	if err != nil {
 		return red("it is no JWKS: a JSON object with a list of keys", "go run ./examples/keys jwks key.pem prints one")
 	}
-	kid := current(d.Config.Signer).KeyID()
+	kid := d.ours.id
 	var ours []jwk
 	var others []string
 	for _, k := range keys {
@@ -55,6 +55,7 @@ func (d *doctor) jwksKey(context.Context) Check {
 func (d *doctor) compare(ours []jwk, others []string) Check {
 	first := ours[0]
 	same, known := d.same(first)
+	d.published, d.jwkAlg = same && known, first.Alg
 	switch {
 	case known && !same && len(ours) > 1:
 		return red(fmt.Sprintf("there are %d keys with our kid, and the first is another than the one that signs", len(ours)), "give each key a kid of its own")
@@ -66,10 +67,8 @@ func (d *doctor) compare(ours []jwk, others []string) Check {
 		return red("our key has key_ops there, without verify", `leave key_ops out, or make it ["verify"]`)
 	case len(ours) > 1:
 		return yellow(fmt.Sprintf("there are %d keys with our kid, of which servers try the first", len(ours)), "give each key a kid of its own")
-	case first.Alg != "" && !slices.Contains(current(d.Config.Signer).Algorithms(), first.Alg):
+	case first.Alg != "" && !slices.Contains(d.ours.algs, first.Alg):
 		return red(fmt.Sprintf("our key has alg %q there, which it cannot do", printable(first.Alg, 16)), "leave alg out")
-	case first.Alg != "" && d.Config.Algorithm != "" && first.Alg != d.Config.Algorithm:
-		return yellow(fmt.Sprintf("our key has alg %q there, and Config.Algorithm is %s", printable(first.Alg, 16), d.Config.Algorithm), "leave alg out: some servers hold us to it")
 	case slices.Contains(others, `""`):
 		return yellow("it holds our key, and one without kid, which no server finds", "give each key a kid (TOP-KT-020)")
 	case !known:
@@ -78,9 +77,17 @@ func (d *doctor) compare(ours []jwk, others []string) Check {
 	return green("it holds our key, its public half only")
 }
 
+// heldTo compares the alg in the JWKS with the one that signs.
+func (d *doctor) heldTo(alg string) {
+	if c := d.check(jwksKey); c.Status == Green && d.jwkAlg != "" && d.jwkAlg != alg {
+		*c = yellow(fmt.Sprintf("our key has alg %q there, and assertions are signed with %s", printable(d.jwkAlg, 16), alg), "leave alg out: some servers hold us to it")
+		c.Name = jwksKey
+	}
+}
+
 // same tells whether a published key is the one that signs, and whether that is known.
 func (d *doctor) same(k jwk) (same, known bool) {
-	if d.public == nil {
+	if d.ours.public == nil {
 		return false, false
 	}
 	var there jose.JSONWebKey
@@ -91,7 +98,7 @@ func (d *doctor) same(k jwk) (same, known bool) {
 	if err != nil {
 		return false, true
 	}
-	b, err := smartauth.Thumbprint(d.public)
+	b, err := smartauth.Thumbprint(d.ours.public)
 	return a == b, err == nil
 }
 

@@ -87,7 +87,31 @@ func TestKey(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"warn key file|mode 0644|chmod 600"}},
+		{"a key file for a group", func(t *testing.T, p *patient) {
+			if runtime.GOOS == "windows" {
+				t.Skip("Windows keeps it elsewhere")
+			}
+			if err := os.Chmod(p.KeyFile, 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"warn key file|mode 0640|chmod 600"}},
+		{"a folder for a key file", func(_ *testing.T, p *patient) { p.KeyFile = filepath.Dir(p.KeyFile) },
+			[]string{"warn key file|is a folder|Options.KeyFile", "ok token"}},
 		{"a key file that is gone", func(_ *testing.T, p *patient) { p.KeyFile += ".old" }, []string{"fail key file|no such file", "ok token"}},
+		{"a key file that is gone, and not approved", func(_ *testing.T, p *patient) { p.KeyFile += ".old"; p.SetApproved(clientID, false) },
+			[]string{"fail key file", "fail token|nor the algorithm for a JWKS\n      - the client has no status Approved"}},
+		{"encrypted", fromFile([]byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAwAA==\n-----END ENCRYPTED PRIVATE KEY-----\n")),
+			[]string{"fail key|is encrypted with a passphrase|- decrypt it: openssl pkey -in |- or, in code|smartauth.ReadKeyFile"}},
+		{"encrypted in the old way", fromFile([]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAAwAA==\n-----END RSA PRIVATE KEY-----\n")),
+			[]string{"fail key|is encrypted with a passphrase"}},
+		{"that does not show itself, and another is published", func(t *testing.T, p *patient) {
+			set, err := jwks.Marshal(jwks.KeyOf(signerOf(t, newKey(t, elliptic.P384()), p.key.KeyID)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.serveText(string(set))
+			p.Config.Signer = secretive{p.Config.Signer}
+		}, []string{"warn key", "warn JWKS key", "fail token|not a used jti, nor the clock, nor the algorithm|- the key that is published with kid"}},
 	})
 }
 
@@ -128,11 +152,30 @@ func TestAlgorithm(t *testing.T) {
 	})
 	run(t, smarttest.Options{}, smarttest.ClientOptions{}, []trial{
 		{"PEM, ES384", func(_ *testing.T, p *patient) { p.RegisterPEM(clientID, p.key.PublicKey) },
-			[]string{"ok algorithm|ES384", "fail token|- a PEM is registered"}},
+			[]string{"ok algorithm|ES384", "fail token|- a PEM is registered|which this key cannot do"}},
 	})
 	run(t, smarttest.Options{Profile: smarttest.SMART}, smarttest.ClientOptions{RSA: true}, []trial{
 		{"advertised", force(""), []string{"ok algorithm|RS384, which the server says it takes"}},
 		{"not advertised", force("RS512"), []string{"fail algorithm|RS512, and the server says that it takes RS384, ES384|leave Config.Algorithm empty",
 			"fail token|invalid_client|- mend what failed above: algorithm"}},
+		{"not advertised, and pinned", func(_ *testing.T, p *patient) { p.Config.TokenURL = p.TokenURL() },
+			[]string{"fail algorithm|RS512, and the server says that it takes RS384, ES384|- set Config.Algorithm to RS384", "fail token|invalid_client"}},
+		{"nothing advertised", func(_ *testing.T, p *patient) { advertise(p) },
+			[]string{"fail token|not a used jti, nor the clock, nor the published key\n|- the server does not take RS512|set Config.Algorithm to RS384|- the client has no"}},
+	})
+	run(t, smarttest.Options{}, smarttest.ClientOptions{RSA: true}, []trial{
+		{"not advertised, and taken", func(_ *testing.T, p *patient) { p.Config.Algorithm = "RS512"; advertise(p, "RS384", "ES384") },
+			[]string{"warn algorithm|it has taken this one all the same", "ok token"}},
+		{"none that the key can do", func(_ *testing.T, p *patient) { p.Config.Algorithm = "RS512"; advertise(p, "ES384") },
+			[]string{"warn algorithm|RS512|- make another key", "ok token"}},
+	})
+}
+
+// advertise has the server list algorithms, or say nothing of them.
+func advertise(p *patient, algs ...string) {
+	p.SetDiscovery(func(doc map[string]any) {
+		if doc["token_endpoint_auth_signing_alg_values_supported"] = algs; len(algs) == 0 {
+			delete(doc, "token_endpoint_auth_signing_alg_values_supported")
+		}
 	})
 }

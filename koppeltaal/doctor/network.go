@@ -37,23 +37,31 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("X-Request-Id") == "" {
 		r.Header.Set("X-Request-Id", rand.Text())
 	}
-	e := exchange{Request: Request{Time: time.Now(), Method: r.Method, URL: shown(r.URL), ID: r.Header.Get("X-Request-Id")}}
+	t.mu.Lock()
+	i := len(t.made) // at once: some never come back
+	t.made = append(t.made, exchange{Request: Request{Time: time.Now(), Method: r.Method, URL: shown(r.URL), ID: r.Header.Get("X-Request-Id")}})
+	t.mu.Unlock()
 	base := t.base
 	if base == nil {
 		base = http.DefaultTransport
 	}
 	resp, err := base.RoundTrip(r)
-	e.received = time.Now()
-	if err == nil {
-		e.Status = resp.StatusCode
-		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
-			e.date = date
-		}
-	}
 	t.mu.Lock()
-	t.made = append(t.made, e)
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	t.made[i].received = time.Now()
+	if err == nil {
+		t.made[i].Status, t.made[i].date = resp.StatusCode, dateOf(resp.Header)
+	}
 	return resp, err
+}
+
+// dateOf returns the server's clock when it answered, zero if it does not tell or a cache answered in its place.
+func dateOf(h http.Header) time.Time {
+	date, err := http.ParseTime(h.Get("Date"))
+	if err != nil || h.Get("Age") != "" {
+		return time.Time{}
+	}
+	return date
 }
 
 func (t *recorder) requests() []Request {
@@ -99,8 +107,12 @@ func (d *doctor) get(ctx context.Context, u string, header http.Header, most int
 		return nil, err
 	}
 	r.Header = header
-	a := &answer{}
 	client := *d.client
+	return bounded(ctx, func() (*answer, error) { return receive(client, r, most) })
+}
+
+func receive(client http.Client, r *http.Request, most int) (*answer, error) {
+	a := &answer{}
 	client.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		if len(via) > most {
 			return http.ErrUseLastResponse
@@ -164,7 +176,7 @@ func shownURL(raw string) string {
 }
 
 // jwtShaped is what an echo of a token or an assertion looks like.
-var jwtShaped = regexp.MustCompile(`ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_.-]*`)
+var jwtShaped = regexp.MustCompile(`(?i)ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_.-]*`)
 
 // printable makes foreign text fit for one line.
 func printable(text string, most int) string {

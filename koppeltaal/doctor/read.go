@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lagPatience is how long a FHIR server may need for a token that is from the future to it.
+// lagPatience is how long a FHIR server is waited for that does not tell its time.
 const lagPatience = time.Second
 
 func (d *doctor) read(ctx context.Context) Check {
@@ -21,9 +21,13 @@ func (d *doctor) read(ctx context.Context) Check {
 	what, _, _ := strings.Cut(path, "?")
 	a, err := d.readOnce(ctx, path)
 	again := err == nil && a.status == http.StatusUnauthorized
+	lag, wait := d.tokenLag(a), lagPatience
 	if again {
+		if lag <= waitedFor { // for longer, adapters do not wait
+			wait = max(lag, wait)
+		}
 		select {
-		case <-time.After(lagPatience):
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 		if b, err2 := d.readOnce(ctx, path); err2 == nil {
@@ -33,7 +37,20 @@ func (d *doctor) read(ctx context.Context) Check {
 	if err != nil {
 		return red(what+" could not be read", trouble(err))
 	}
-	return judgeRead(a, what, again)
+	return judgeRead(a, what, again, lag, wait)
+}
+
+// tokenLag returns how far the clock of the FHIR server that refuses the token is behind the one that issued it, by their Dates; below
+// 0 if it is ahead, 0 if that is not known.
+func (d *doctor) tokenLag(a *answer) time.Duration {
+	if a == nil || a.status != http.StatusUnauthorized {
+		return 0
+	}
+	date, issued := dateOf(a.header), d.issued.IssuedDate()
+	if date.IsZero() || issued.IsZero() {
+		return 0
+	}
+	return issued.Sub(date)
 }
 
 func (d *doctor) readOnce(ctx context.Context, path string) (*answer, error) {
@@ -42,11 +59,17 @@ func (d *doctor) readOnce(ctx context.Context, path string) (*answer, error) {
 	}, 0)
 }
 
-func judgeRead(a *answer, what string, again bool) Check {
+func judgeRead(a *answer, what string, again bool, lag, waited time.Duration) Check {
 	var resource struct {
 		Type string `json:"resourceType"`
 	}
 	switch {
+	case a.status == http.StatusUnauthorized && lag > waitedFor:
+		return red("the FHIR server refuses a token that was just issued",
+			fmt.Sprintf("its clock is %s behind the authorization server's, and the adapters wait 3 s at most: tell those who run it", seconds(lag)))
+	case a.status == http.StatusUnauthorized && lag < -harmless:
+		return red("the FHIR server refuses a token that was just issued",
+			fmt.Sprintf("its clock is %s ahead of the authorization server's, so that the token has ended for it: tell those who run it", seconds(-lag)))
 	case a.status == http.StatusUnauthorized:
 		return red("the FHIR server refuses a token that was just issued, also a second later",
 			"it cannot read the keys of its authorization server just now, or its clock is behind: try again, then tell those who run it",
@@ -64,7 +87,7 @@ func judgeRead(a *answer, what string, again bool) Check {
 	case json.Unmarshal(a.body, &resource) != nil || resource.Type == "":
 		return yellow("200, but the answer is no FHIR resource", "check Config.BaseURL: it may be a portal that answers everything")
 	case again:
-		return yellow(what+" was read, but only a second after the token was new", "the FHIR server's clock is behind; the adapters wait for it: tell those who run it")
+		return yellow(fmt.Sprintf("%s was read, but only %s after the token was new", what, seconds(waited)), "the FHIR server's clock is behind; the adapters wait for it: tell those who run it")
 	}
 	return green("%s: 200", what)
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,6 +34,17 @@ func (s Status) String() string {
 
 // MarshalText returns String.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Status) UnmarshalText(text []byte) error {
+	for status := Green; status <= Skipped; status++ {
+		if status.String() == string(text) {
+			*s = status
+			return nil
+		}
+	}
+	return errors.New("doctor: this is no Status")
+}
 
 // A Check is one line of a report.
 type Check struct {

@@ -24,7 +24,7 @@ func TestServer(t *testing.T) {
 		{"not the base", func(_ *testing.T, p *patient) { p.Config.BaseURL = p.FHIROrigin() + "/x" },
 			[]string{"fail discovery|404|not the base of a FHIR server"}},
 		{"FHIR server down", func(t *testing.T, p *patient) { down(t, p, smarttest.FHIRServer) },
-			[]string{"fail discovery|nothing listens"}},
+			[]string{"fail discovery|connection refused\n      - nothing listens on that host and port: check Config.BaseURL\n"}},
 		{"CapabilityStatement only", func(_ *testing.T, p *patient) { p.Fail(smarttest.Discovery, smarttest.Fault{Status: 404}) },
 			[]string{"warn discovery|CapabilityStatement|deprecated", "ok token"}},
 		{"not for Backend Services", func(_ *testing.T, p *patient) {
@@ -45,6 +45,11 @@ func TestServer(t *testing.T) {
 			[]string{"fail settings|plain http to fhir.example.nl is refused", "fail https|fhir.example.nl is not https|Config.InsecureHosts", "skip discovery"}},
 		{"plain http between containers", func(t *testing.T, p *patient) { contain(t, p) },
 			[]string{"warn https|plain http to fhir-server|between containers", "ok token", "fail JWKS URL|is this machine"}},
+		{"keys on plain http between containers", func(t *testing.T, p *patient) {
+			contain(t, p)
+			p.Config.InsecureHosts = append(p.Config.InsecureHosts, "my-app")
+			p.Options.JWKSURL = "http://my-app:1/keys"
+		}, []string{"warn https", "warn JWKS URL|is not https, which Config.InsecureHosts allows|between containers", "fail JWKS answer", "ok token"}},
 		{"authorization server down", func(t *testing.T, p *patient) { down(t, p, smarttest.AuthServer) },
 			[]string{"fail token endpoint|nobody answers|nothing listens", "skip clock|token endpoint failed", "skip token|token endpoint failed"}},
 		{"authorization server broken", func(_ *testing.T, p *patient) { p.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503}) },
@@ -97,7 +102,32 @@ func TestClock(t *testing.T) {
 			p.Fail(smarttest.TokenEndpoint, smarttest.Fault{Header: http.Header{"Date": {}}})
 		}, []string{"warn clock|does not tell its time", "fail token|not a used jti, nor the published key|- this machine's clock is ahead"}},
 		{"FHIR server far behind", set(smarttest.FHIRServer, -30*time.Second),
-			[]string{"warn clock|FHIR server's clock is|s behind", "fail read|refuses a token that was just issued|its clock is behind"}},
+			[]string{"warn clock|FHIR server's clock is|s behind", "fail read|refuses a token that was just issued|its clock is|s behind"}},
+		{"FHIR server 2 s behind", set(smarttest.FHIRServer, -2*time.Second), []string{"warn read|Patient was read, but only|wait for it"}},
+		{"FHIR server 10 minutes ahead", set(smarttest.FHIRServer, 10*time.Minute),
+			[]string{"warn clock|FHIR server's clock is|s ahead", "fail read|refuses a token that was just issued|its clock is|s ahead"}},
+		{"all clocks apart", func(_ *testing.T, p *patient) {
+			p.SetClockOffset(smarttest.AuthServer, -48*time.Hour)
+		}, []string{"fail clock|s off|FHIR server's clock is|s ahead", "fail token"}},
+		{"a cache that answers", func(_ *testing.T, p *patient) {
+			p.SetClockOffset(smarttest.AuthServer, time.Minute)
+			p.SetClockOffset(smarttest.FHIRServer, time.Minute)
+			p.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: 405, Header: http.Header{"Age": {"60"}}})
+		}, []string{"warn clock|no Date, or that of a cache"}},
+		{"ahead, and not approved", func(_ *testing.T, p *patient) {
+			both(-time.Minute)(t, p)
+			p.SetApproved(clientID, false)
+		}, []string{"warn clock", "fail token|not a used jti, nor the published key|- this machine's clock is ahead"}},
+		{"7 minutes behind, and not approved", func(_ *testing.T, p *patient) {
+			both(7*time.Minute)(t, p)
+			p.SetApproved(clientID, false)
+		}, []string{"warn clock", "fail token|not a used jti, nor the published key|- this machine's clock is behind"}},
+		{"FHIR server 6 s behind", set(smarttest.FHIRServer, -6*time.Second),
+			[]string{"warn clock|FHIR server's clock is|s behind", "fail read|its clock is|s behind|3 s at most"}},
+		{"a little ahead, and not approved", func(_ *testing.T, p *patient) {
+			both(-3*time.Second)(t, p)
+			p.SetApproved(clientID, false)
+		}, []string{"warn clock", "fail token|not a used jti, nor the clock"}},
 	})
 }
 

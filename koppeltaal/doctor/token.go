@@ -45,6 +45,9 @@ func (d *doctor) proven() {
 			*c = Check{Name: name, Found: c.Found + "; the server has taken it"}
 		}
 	}
+	if c := d.check(algorithm); d.unlisted {
+		*c = Check{Name: algorithm, Status: Yellow, Found: c.Found + "; it has taken this one all the same", Do: c.Do}
+	}
 }
 
 // refused returns what is known not to be why an assertion was refused, and the causes that are left, the likeliest first. There
@@ -54,19 +57,26 @@ func (d *doctor) refused(e *smartauth.Error) (ruledOut string, causes []string) 
 		return "", nil
 	}
 	for _, c := range d.report.Checks {
-		if c.Status == Red && c.Name != https {
+		if c.Status == Red && c.Name != https && c.Name != keyFile { // neither keeps an assertion from being good
 			causes = append(causes, "mend what failed above: "+c.Name)
 		}
 	}
 	if d.named() {
 		causes = append(causes, d.audienceCause())
 	}
-	if d.check(algorithm).Status == Yellow {
+	switch {
+	case d.check(algorithm).Status == Yellow:
 		causes = append(causes, "the server does not take "+e.Algorithm+": "+d.better())
+	case e.Algorithm == koppeltaalPEM && !d.taken(e) && !d.unlisted:
+		causes = append(causes, "the server does not take RS512, as SMART servers need only RS384 and ES384: set Config.Algorithm to RS384")
 	}
 	causes = append(causes, "the client has no status Approved in the domain (yet), or Config.ClientID is not its id: the one that domain admin shows for it, of its Device")
-	jwks := d.fine(jwksURL, jwksAnswer, jwksKey)
+	readable := d.notFailed(jwksURL, jwksAnswer, jwksKey)
+	jwks := readable && d.published
 	switch {
+	case readable && !jwks:
+		causes = append(causes, fmt.Sprintf("the key that is published with kid %q is another than the one that signs, or another JWKS URL is registered for the client, "+
+			"or the server cannot read it", printable(e.KeyID, 64)))
 	case jwks:
 		causes = append(causes, "another JWKS URL than this one is registered for the client, or the server cannot read it, though this machine can: "+
 			"a firewall, a bot filter, a name that only you can look up")
@@ -74,13 +84,20 @@ func (d *doctor) refused(e *smartauth.Error) (ruledOut string, causes []string) 
 		causes = append(causes, fmt.Sprintf("kid %q is not in the JWKS that is registered, or with another key, or the server cannot read it: "+
 			"give Options.JWKSURL and it is checked", printable(e.KeyID, 64)))
 	}
-	if e.Algorithm != koppeltaalPEM {
+	switch {
+	case e.Algorithm == koppeltaalPEM:
+	case slices.Contains(d.ours.algs, koppeltaalPEM):
 		causes = append(causes, "a PEM is registered instead of a JWKS URL, and Koppeltaal then takes RS512 only: set Config.Algorithm, or register the URL")
+	default:
+		causes = append(causes, "a PEM is registered instead of a JWKS URL, and Koppeltaal then takes RS512 only, which this key cannot do: register the URL, or make an RSA key")
 	}
 	if !d.named() {
 		causes = append(causes, d.audienceCause())
 	}
-	if !d.clockFine {
+	switch {
+	case d.behind:
+		causes = append(causes, "this machine's clock is behind")
+	case !d.clockFine:
 		causes = append(causes, "this machine's clock is ahead")
 	}
 	return d.ruledOut(jwks, e), causes
@@ -94,13 +111,19 @@ func (d *doctor) ruledOut(jwks bool, e *smartauth.Error) string {
 	if jwks {
 		out = append(out, "the published key")
 	}
-	if d.check(algorithm).Status == Green {
+	if d.check(algorithm).Status == Green && d.taken(e) {
 		out = append(out, "the algorithm for a JWKS")
 		if e.Algorithm == koppeltaalPEM {
 			out[len(out)-1] = "the algorithm"
 		}
 	}
 	return "; it is not " + strings.Join(out, ", nor ")
+}
+
+// taken tells whether an algorithm that passes here is one that the server takes: it says so, or it is Koppeltaal's, which names no
+// OAuth error.
+func (d *doctor) taken(e *smartauth.Error) bool {
+	return e.Code == "" || slices.Contains(d.advertised(), e.Algorithm)
 }
 
 // named tells whether the server seems to know itself by another name than the one we reach it by.
@@ -120,25 +143,4 @@ func (d *doctor) audienceCause() string {
 		return "Config.Audience is not the URL by which the server knows its token endpoint"
 	}
 	return "the server knows its token endpoint by another URL than the one posted to: ask for it, and set Config.TokenURL and Config.Audience"
-}
-
-func (d *doctor) scope(context.Context) Check {
-	granted := strings.ReplaceAll(d.issued.Scope(), d.issued.AccessToken(), "[removed]") // an odd server might repeat it
-	if granted == "" {
-		if len(d.Config.Scopes) == 0 {
-			return red("the token has none: it is good for nothing", "ask those who administer the domain to give the application a role; tokens have it from the next one on")
-		}
-		return yellow("the server does not say which it granted", "by RFC 6749 those that were asked for; at Koppeltaal it means that the client has no role")
-	}
-	have := strings.Fields(granted)
-	var missing []string
-	for _, wanted := range d.Config.Scopes {
-		if !strings.Contains(wanted, "*") && !slices.Contains(have, wanted) {
-			missing = append(missing, wanted)
-		}
-	}
-	if len(missing) > 0 {
-		return yellow("not granted: "+strings.Join(missing, " "), "granted were "+printable(granted, 512), "Koppeltaal goes by the role; other servers by what is registered")
-	}
-	return green("%s", printable(granted, 512))
 }

@@ -62,6 +62,17 @@ func TestScope(t *testing.T) {
 		{"no role", func(_ *testing.T, p *patient) { p.SetRole(clientID) }, []string{"ok token", "fail scope|good for nothing|a role", "warn read|may not read Patient"}},
 		{"nonsense asked for", func(_ *testing.T, p *patient) { p.Config.Scopes = []string{"system/Nonsense.rs", "system/*.rs"} },
 			[]string{"warn scope|not granted: system/Nonsense.rs\n|system/Patient.cruds", "ok read"}},
+		{"less than is granted", func(_ *testing.T, p *patient) {
+			p.Config.Scopes = []string{"system/Patient.rs", "system/Patient.read", "system/Task.*", "system/Task.r?status=ready"}
+		}, []string{"ok scope"}},
+		{"more than is granted", func(_ *testing.T, p *patient) {
+			p.Config.Scopes = []string{"system/Patient.rs", "system/Task.cruds", "user/Task.rs", "system/Tas.rs", "launch", "system/Patient.write"}
+			p.SetRole(clientID, "system/Patient.rs", "system/Task.rs")
+		}, []string{"warn scope|not granted: system/Task.cruds user/Task.rs system/Tas.rs launch system/Patient.write\n"}},
+		{"in parts", func(_ *testing.T, p *patient) {
+			p.Config.Scopes = []string{"system/Patient.cruds", "launch"}
+			p.SetRole(clientID, "system/Patient.rs", "system/*.write", "launch")
+		}, []string{"ok scope"}},
 		{"none named by another server", func(_ *testing.T, p *patient) {
 			p.Config.Scopes = []string{"system/*.rs"}
 			p.SetRole(clientID)
@@ -79,7 +90,7 @@ func TestRead(t *testing.T) {
 	run(t, smarttest.Options{}, smarttest.ClientOptions{}, []trial{
 		{"a token that is refused", func(_ *testing.T, p *patient) { p.AlwaysUnauthorized(true) },
 			[]string{"ok token", "fail read|refuses a token that was just issued|keys of its authorization server|do not belong together"}},
-		{"a clock that is a second behind", fail(smarttest.Fault{Times: 1, Status: 401}), []string{"warn read|only a second after|clock is behind"}},
+		{"a clock that is a second behind", fail(smarttest.Fault{Times: 1, Status: 401}), []string{"warn read|only 1 s after|clock is behind"}},
 		{"a role without Patient", func(_ *testing.T, p *patient) { p.SetRole(clientID, "system/Task.rs") },
 			[]string{"ok scope|system/Task.rs", "warn read|may not read Patient|Options.ReadPath"}},
 		{"nothing there", path("/Task/none"), []string{"warn read|the answer to Task/none is 404"}},
