@@ -50,11 +50,7 @@ func Example_koppeltaal() {
 	srv.RegisterJWKSURL(clientID, jwksURL)
 	config := smartauth.Config{BaseURL: baseURL, ClientID: clientID, Signer: ring}
 
-	report := doctor.Run(ctx, doctor.Options{Config: config, JWKSURL: jwksURL})
-	if report.Status == doctor.Red { // when the service starts
-		log.Print(report.Support())
-	}
-
+	config.Observer = koppeltaal.NewTraceObserver() // token requests are in the trace of what they are for
 	src, err := smartauth.New(config)
 	if err != nil {
 		log.Fatal(err)
@@ -62,7 +58,17 @@ func Example_koppeltaal() {
 	traced := &http.Client{Transport: &koppeltaal.TraceTransport{Base: http.DefaultTransport}}
 	client := smarthttp.NewClient(src, traced) // the trace is below: a new request id for a request that is sent again, too
 
-	resp, err := client.Get(src.BaseURL() + "/Patient?_count=1")
+	report := doctor.Run(ctx, doctor.Options{Config: config, JWKSURL: jwksURL}) // once the keys are published: listen first
+	if report.Status == doctor.Red {
+		log.Print(report.Support())
+	}
+
+	ctx = koppeltaal.NewTrace(ctx) // in a job; in a handler behind TraceMiddleware r.Context() has the trace
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, src.BaseURL()+"/Patient?_count=1", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -114,8 +114,11 @@ func TestFailedLaunches(t *testing.T) {
 		"garbage": {func(_ *testing.T, m *module) url.Values {
 			return url.Values{"iss": {m.srv.BaseURL()}, "launch": {"garbage"}}
 		}, 502, sayLater, "500 Internal Server Error", 1},
-		"no Task":          {claim("resource", "Appointment/1"), 400, sayAgain, "not of a Task", 1},
-		"another patient":  {claim("patient", "Patient/patient-2"), 403, sayAgain, "not about the same Patient", 1},
+		"no Task":         {claim("resource", "Appointment/1"), 400, sayAgain, "not of a Task", 1},
+		"another patient": {claim("patient", "Patient/patient-2"), 403, sayAgain, "different Patients", 1},
+		"a Task of another": {func(_ *testing.T, m *module) url.Values {
+			return m.form(func(claims map[string]any) { claims["sub"], claims["patient"] = "Practitioner/1", "Patient/patient-2" })
+		}, 403, sayAgain, "not about the same Patient", 1},
 		"a Task that went": {claim("resource", "Task/none"), 404, sayGone, "GET Task/none: 404", 1},
 		"FHIR 403": {func(_ *testing.T, m *module) url.Values {
 			m.srv.SetRole("my-app", "system/Task.rs")
@@ -130,7 +133,7 @@ func TestFailedLaunches(t *testing.T) {
 		"FHIR sends another":    {fhir(smarttest.Fault{Body: `{"resourceType":"Task","id":"task-2"}`}), 502, sayLater, "another resource", 1},
 		"FHIR sends for ever":   {fhir(smarttest.Fault{Body: strings.Repeat(" ", fhirMost+1)}), 502, sayLater, "too large", 1},
 		"auth server is down":   {func(t *testing.T, m *module) url.Values { return down(t, m) }, 502, sayLater, "connection refused", 0},
-		"client is not allowed": {func(_ *testing.T, m *module) url.Values { m.srv.SetApproved("my-app", false); return m.form(nil) }, 502, sayLater, "401 Unauthorized", 1},
+		"client is not allowed": {func(_ *testing.T, m *module) url.Values { m.srv.SetApproved("my-app", false); return m.form(nil) }, 502, sayLater, "401 Unauthorized", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newModule(t)
