@@ -31,6 +31,7 @@ func TestParseToken(t *testing.T) {
 		{"further members", `{"access_token":"t","token_type":"bearer","patient":"x","expires_in":300}`, 300 * time.Second, false},
 		{"expires_in negative", `{"access_token":"t","token_type":"bearer","expires_in":-1}`, 0, false},
 		{"expires_in zero", `{"access_token":"t","token_type":"bearer","expires_in":0}`, 0, false},
+		{"expires_in below a nanosecond", `{"access_token":"t","token_type":"bearer","expires_in":1e-300}`, 0, false},
 		{"expires_in in words", `{"access_token":"t","token_type":"bearer","expires_in":"soon"}`, 0, false},
 		{"expires_in NaN", `{"access_token":"t","token_type":"bearer","expires_in":"NaN"}`, 0, false},
 		{"expires_in an object", `{"access_token":"t","token_type":"bearer","expires_in":{}}`, 0, false},
