@@ -127,7 +127,9 @@ func newSoakClient(t *testing.T, srv *smarttest.Server, c *chaos, name string, a
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.do = attach(t, src, srv.Client())
+	transport := srv.Transport().Clone() // of its own: see closedByOthers
+	t.Cleanup(transport.CloseIdleConnections)
+	s.do = attach(t, src, &http.Client{Transport: transport})
 	return s
 }
 
@@ -161,7 +163,7 @@ func (s *soakClient) makeCall(goroutine, n int, create bool) outcome {
 
 // A tally counts the outcomes and keeps those that were not right.
 type tally struct {
-	right, created atomic.Int64
+	right atomic.Int64
 
 	mu      sync.Mutex
 	bad     []outcome
