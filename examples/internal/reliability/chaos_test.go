@@ -213,8 +213,9 @@ func (c *chaos) mayLackRenewals(begin, end time.Time) bool {
 	c.mu.Unlock()
 	level, at := 3.0, time.Time{}
 	for _, k := range append(kills, end) {
-		if k.After(end) {
-			break
+		over := !k.Before(end)
+		if over {
+			k = end
 		}
 		if !at.IsZero() {
 			gained := level + k.Sub(at).Seconds()/10
@@ -225,6 +226,9 @@ func (c *chaos) mayLackRenewals(begin, end time.Time) bool {
 				}
 			}
 			level = min(3, gained)
+		}
+		if over {
+			break
 		}
 		level, at = max(0, level-2), k
 	}
