@@ -120,8 +120,9 @@ func lifetime(raw json.RawMessage) (time.Duration, error) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(seconds) {
 		return 0, errors.New("expires_in is not a number")
 	}
-	if seconds <= 0 {
+	life := time.Duration(min(seconds, longestLife.Seconds()) * float64(time.Second))
+	if life <= 0 { // also what is less than a nanosecond
 		return 0, errors.New("expires_in is not positive: the token has expired already")
 	}
-	return time.Duration(min(seconds, longestLife.Seconds()) * float64(time.Second)), nil
+	return life, nil
 }

@@ -37,18 +37,6 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("7", "")
-	f.Add("Tue, 24 Nov 2026 12:00:00 GMT", "Tue, 24 Nov 2026 11:00:00 GMT")
-	f.Add("1795521605000", "x")
-	f.Fuzz(func(t *testing.T, value, date string) {
-		h := http.Header{"Retry-After": {value}, "Date": {date}}
-		if d := retryAfter(h, time.Now()); d < 0 || d > time.Minute {
-			t.Errorf("retryAfter(%q) = %v", value, d)
-		}
-	})
-}
-
 func TestReplyDate(t *testing.T) {
 	h := http.Header{"Date": {"Tue, 24 Nov 2026 12:00:00 GMT"}}
 	if got := (&reply{header: h}).date(); got.IsZero() {

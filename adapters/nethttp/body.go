@@ -17,10 +17,10 @@ const copyMost = 1 << 20
 // keep reads resp into memory and reports whether it is small enough for that. Its connection is then free for the request
 // that follows, and whoever traces it sees it end before a token is waited for.
 func keep(resp *http.Response) bool {
-	stop := time.AfterFunc(patience, func() { _ = resp.Body.Close() })
+	rest := resp.Body // the timer may fire while resp gets another one
+	stop := time.AfterFunc(patience, func() { _ = rest.Close() })
 	defer stop.Stop()
-	content, _ := io.ReadAll(io.LimitReader(resp.Body, discardMost+1))
-	rest := resp.Body
+	content, _ := io.ReadAll(io.LimitReader(rest, discardMost+1))
 	resp.Body = struct {
 		io.Reader
 		io.Closer

@@ -63,6 +63,13 @@ type Fault struct {
 	// Reset is CloseConnection by a TCP reset. In memory the two are the same.
 	Reset bool
 
+	// Part is how many bytes of the body are sent before Hang, CloseConnection or Reset take effect. 0 means that not even the
+	// header is; a body that is not longer comes whole.
+	Part int
+
+	// Drip sends the body byte by byte, so far apart.
+	Drip time.Duration
+
 	// Handler answers for anything else. The body of its request was read and can be read again.
 	Handler http.HandlerFunc
 }
@@ -85,6 +92,33 @@ func (f *Fault) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, f.Body)
+}
+
+// writeSlowly writes b as far as Part and Drip let it.
+func (w *response) writeSlowly(b []byte) (n int, err error) {
+	f := w.fault
+	step := len(b)
+	if f.Drip > 0 {
+		step = 1
+	}
+	for n < len(b) && err == nil {
+		if f.Part > 0 {
+			if w.sent >= f.Part {
+				w.withhold(Fault{Hang: f.Hang, CloseConnection: f.CloseConnection, Reset: f.Reset})
+			}
+			step = min(step, f.Part-w.sent)
+		}
+		if f.Drip > 0 {
+			w.withhold(Fault{Delay: f.Drip})
+		}
+		var written int
+		written, err = w.ResponseWriter.Write(b[n:min(n+step, len(b))])
+		n, w.sent = n+written, w.sent+written
+		if err == nil {
+			err = http.NewResponseController(w.ResponseWriter).Flush()
+		}
+	}
+	return n, err
 }
 
 type faultSet struct {

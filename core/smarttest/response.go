@@ -59,6 +59,7 @@ type response struct {
 	closing  <-chan struct{}
 	answered func(status int)
 	status   int
+	sent     int // of the body, with Fault.Part or Drip
 }
 
 // Unwrap is for http.ResponseController.
@@ -74,7 +75,11 @@ func (w *response) WriteHeader(status int) {
 	}
 	w.status = status
 	if w.fault != nil {
-		w.withhold()
+		f := *w.fault
+		if f.Part > 0 {
+			f.Hang, f.CloseConnection, f.Reset = false, false, false // later
+		}
+		w.withhold(f)
 	}
 	w.Header().Set("Date", w.clock.date())
 	if w.fault != nil {
@@ -87,6 +92,9 @@ func (w *response) WriteHeader(status int) {
 func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
+	}
+	if f := w.fault; f != nil && (f.Part > 0 || f.Drip > 0) {
+		return w.writeSlowly(b)
 	}
 	return w.ResponseWriter.Write(b)
 }
@@ -102,9 +110,8 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// withhold returns when the response may be sent. If it may not, it ends the handler, which closes the connection.
-func (w *response) withhold() {
-	f := w.fault
+// withhold returns when the response, or the next of it, may be sent. If it may not, it ends the handler, which closes the connection.
+func (w *response) withhold(f Fault) {
 	if f.Delay > 0 || f.Hang {
 		var late <-chan time.Time
 		if !f.Hang {
