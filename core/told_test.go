@@ -228,6 +228,7 @@ func TestJoinedDiscovery(t *testing.T) {
 				t.Fatalf("phases %+v and %+v", own, shared)
 			}
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			for _, e := range o.ends {
 				if e.id == shared.id && (e.Err != nil) != leaves {
 					t.Errorf("the phase ended with %v", e.Err)

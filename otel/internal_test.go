@@ -49,7 +49,8 @@ func TestSourcesAreForgotten(t *testing.T) {
 func TestProvidersAreForgotten(t *testing.T) {
 	key := func() bool {
 		p := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
-		return metricsOf(p, false) == metricsOf(p, false) && metricsOf(p, false) != metricsOf(p, true)
+		first, again, other := metricsOf(p, false), metricsOf(p, false), metricsOf(p, true)
+		return first == again && first != other
 	}
 	if !key() {
 		t.Error("the metrics are not shared")
