@@ -25,6 +25,7 @@ const (
 type discoverer struct {
 	*settings
 	notify notifier
+	pinned string // Config.TokenURL as others may see it
 	known  atomic.Pointer[discovered]
 
 	outdated atomic.Bool // what is known may be out of date
@@ -36,20 +37,56 @@ type discoverer struct {
 }
 
 func newDiscoverer(s *settings, n notifier) *discoverer {
-	return &discoverer{settings: s, notify: n}
+	d := &discoverer{settings: s, notify: n}
+	if s.token != nil {
+		d.pinned = displayURL(s.token)
+	}
+	return d
 }
 
 type discovered struct {
 	Metadata
 	token *url.URL
+	shown string // token as others may see it
 	at    time.Time
 }
 
 // lookup is a discovery under way, for everybody who needs it.
 type lookup struct {
+	cause context.Context // of the call that set it off, nil if that is an acquisition
+
+	started chan struct{}   // closed when the observer has seen the first request begin
+	ctx     context.Context // what its PhaseStart returned; readable after started
+
 	done chan struct{} // closed when m and err are final
 	m    *discovered
 	err  error
+}
+
+// wait waits for the end of l in a phase of its own, as l is not of this trace.
+func (d *discoverer) wait(ctx context.Context, l *lookup) error {
+	select {
+	case <-l.started:
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return waitError(ctx)
+	}
+	start := PhaseStart{Phase: PhaseDiscover, Shared: true, Cause: l.ctx}
+	left := false
+	err := d.notify.within(ctx, start, func(ctx context.Context, _ *PhaseEnd) error {
+		select {
+		case <-l.done:
+			return l.err
+		case <-ctx.Done():
+			left = true
+			return waitError(ctx)
+		}
+	})
+	if left {
+		return err
+	}
+	return nil
 }
 
 // metadata returns what is known, for an hour, and longer if it cannot be had anew. attempt counts the discoveries that an
@@ -69,20 +106,27 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 		return m, nil
 	}
 	l := d.lookup
+	joins := l != nil && d.notify.observer != nil
 	if l == nil {
 		if err := d.failing.coolDown(time.Now()); err != nil && m == nil && marks.Acquirer == nil { // an acquisition has a cool-down of its own
 			d.mu.Unlock()
 			return nil, err
 		}
-		l = &lookup{done: make(chan struct{}), err: errUnfinished}
+		l = &lookup{started: make(chan struct{}), done: make(chan struct{}), err: errUnfinished}
 		d.lookup, d.tried = l, time.Now()
 		go d.look(ctx, l, m, attempt)
 	}
 	d.mu.Unlock()
-	select {
-	case <-l.done:
-	case <-ctx.Done():
-		return nil, &Error{Phase: PhaseDiscover, Kind: Temporary, err: waitError(ctx)}
+	if joins {
+		if err := d.wait(ctx, l); err != nil {
+			return nil, &Error{Phase: PhaseDiscover, Kind: Temporary, err: err}
+		}
+	} else {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return nil, &Error{Phase: PhaseDiscover, Kind: Temporary, err: waitError(ctx)}
+		}
 	}
 	if l.err != nil && m != nil {
 		return m, nil
@@ -110,9 +154,8 @@ func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, att
 		close(l.done)
 	}()
 	marks := authctx.From(ctx)
-	var cause context.Context
 	if marks.Acquirer == nil {
-		cause, ctx = ctx, context.Background()
+		l.cause, ctx = ctx, context.Background()
 		marks = authctx.Values{}
 	}
 	marks.Discoverer = d
@@ -122,7 +165,7 @@ func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, att
 	}
 	ctx, cancel := context.WithTimeout(authctx.With(context.WithoutCancel(ctx), marks), limit)
 	defer cancel()
-	if l.m, l.err = d.discover(ctx, cause, attempt); l.err == nil {
+	if l.m, l.err = d.discover(ctx, l, attempt); l.err == nil {
 		d.known.Store(l.m)
 		d.outdated.Store(false)
 	}
@@ -142,11 +185,11 @@ func (d *discoverer) staleHints() []string {
 	return []string{"the token endpoint may be out of date, as discovery failed: " + d.failing.err.Error()}
 }
 
-func (d *discoverer) discover(ctx, cause context.Context, attempt int) (*discovered, error) {
-	m, err := d.get(ctx, cause, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
+func (d *discoverer) discover(ctx context.Context, l *lookup, attempt int) (*discovered, error) {
+	m, err := d.get(ctx, l, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
 	if e := (*Error)(nil); errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 		missing := err
-		m, err = d.get(ctx, cause, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
+		m, err = d.get(ctx, l, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
 		if errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 			err = missing
 		}
@@ -155,15 +198,19 @@ func (d *discoverer) discover(ctx, cause context.Context, attempt int) (*discove
 }
 
 // get makes one discovery request and reads its answer with parse.
-func (d *discoverer) get(ctx, cause context.Context, path, accept string, attempt int,
+func (d *discoverer) get(ctx context.Context, l *lookup, path, accept string, attempt int,
 	parse func([]byte) (*Metadata, error)) (m *discovered, err error) {
 	r, err := http.NewRequest(http.MethodGet, d.base.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, asError(err, PhaseDiscover)
 	}
 	r.Header.Set("Accept", accept)
-	start := PhaseStart{Phase: PhaseDiscover, Cause: cause, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
+	start := PhaseStart{Phase: PhaseDiscover, Cause: l.cause, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
 	err = d.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
+		if l.ctx == nil { // the first request
+			l.ctx = ctx
+			close(l.started)
+		}
 		resp, err := send(ctx, d.discovery, r, PhaseDiscover, metadataMost)
 		if err != nil {
 			return err
@@ -201,5 +248,5 @@ func (d *discoverer) accept(m *Metadata) (*discovered, error) {
 		return nil, fmt.Errorf("token_endpoint has moved from host %s to %s, which is not followed: "+
 			"if that is right, restart, or pin it with Config.TokenURL", old.token.Hostname(), token.Hostname())
 	}
-	return &discovered{Metadata: *m, token: token, at: time.Now()}, nil
+	return &discovered{Metadata: *m, token: token, shown: displayURL(token), at: time.Now()}, nil
 }

@@ -3,6 +3,7 @@ package smartauth
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
@@ -18,7 +19,8 @@ type flight struct {
 	cause      context.Context // of the call that set it off
 	replaces   *entry
 	began      time.Time
-	awaited    bool // guarded by Source.mu
+	awaited    bool        // guarded by Source.mu
+	leftStale  atomic.Bool // whoever set it off has gone on with the old token
 
 	started chan struct{}   // closed when the observer has seen it begin
 	ctx     context.Context // what the observer's PhaseStart returned; readable after started
@@ -71,8 +73,21 @@ func (s *Source) fly(f *flight) {
 		var err error
 		token, err = s.acquire(ctx)
 		end.Token = token
+		end.Stale = !f.background && (f.leftStale.Load() || err != nil && s.leadsBack(f, err))
 		return err
 	})
+}
+
+// leadsBack tells whether who set off f, which failed with err, goes on with the old token.
+func (s *Source) leadsBack(f *flight, err error) bool {
+	refused := f.replaces != nil && authctx.From(f.cause).Refused == f.replaces.token
+	token, _ := s.settle(f.replaces, refused, asError(err, PhaseAcquire))
+	return token != nil
+}
+
+// old tells whether token is the one that f is to replace.
+func (f *flight) old(token *Token) bool {
+	return token != nil && f.replaces != nil && token == f.replaces.token
 }
 
 // land makes the outcome known, once.
@@ -103,7 +118,7 @@ func (s *Source) land(f *flight, token *Token, err error) {
 		if f.err.Kind != Permanent {
 			s.keep(f.replaces)
 		}
-		s.noteFailure(ctx, was != nil, f.err)
+		s.noteFailure(ctx, f.err)
 	}
 	s.mu.Unlock()
 	close(f.done)
@@ -112,8 +127,15 @@ func (s *Source) land(f *flight, token *Token, err error) {
 
 // wait returns what result returns. A caller who did not set off the flight waits in a phase of its own.
 func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func() (*Token, error)) (*Token, error) {
-	if leader || s.notify.observer == nil {
+	if s.notify.observer == nil {
 		return result()
+	}
+	if leader {
+		token, err := result()
+		if f.old(token) {
+			f.leftStale.Store(true)
+		}
+		return token, err
 	}
 	select {
 	case <-f.started:
@@ -131,7 +153,7 @@ func (s *Source) wait(ctx context.Context, f *flight, leader bool, result func()
 	var token *Token
 	err := s.notify.within(ctx, start, func(_ context.Context, end *PhaseEnd) (err error) {
 		token, err = result()
-		end.Token = token
+		end.Token, end.Stale = token, f.old(token)
 		return err
 	})
 	return token, err

@@ -4,12 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 	"weak"
 )
 
-// NewLogObserver returns an Observer that writes what an operator should know to logger, once per change: a failing and a
-// recovered acquisition, a clock that is off, scopes that are missing, and the first request of each Source that went without
-// a bearer for each reason. It writes with the context of the acquisition or request, so that a handler can add the trace. Nil
+// NewLogObserver returns an Observer that writes what an operator should know to logger, once per change: a refresh that
+// fails, calls that do, an acquisition that succeeds again, a clock that is off, scopes that are missing, and the first request
+// of each Source that went without a bearer for each reason. It writes with the context of the acquisition or request, so that a handler can add the trace. Nil
 // means slog.Default(). Use [MultiObserver] to have others beside it.
 func NewLogObserver(logger *slog.Logger) Observer {
 	if logger == nil {
@@ -36,13 +37,19 @@ func (o *logObserver) StateChanged(ctx context.Context, c StateChange) {
 	log := o.of(c.Source)
 	switch c.State {
 	case StateFailing:
-		log.WarnContext(ctx, "no new access token is to be had", "error", c.Err)
+		if c.Expiry.IsZero() {
+			log.WarnContext(ctx, "no access token: calls fail", "error", c.Err)
+		} else {
+			log.WarnContext(ctx, "token refresh failed; the current token is valid until "+c.Expiry.UTC().Format(time.RFC3339), "error", c.Err)
+		}
 	case StateRecovered:
 		log.InfoContext(ctx, "access tokens are to be had again")
 	case StateClockOff:
 		log.WarnContext(ctx, "the authorization server's clock differs from this one, and assertions are signed on it", "offset", c.Offset)
+	case StateClockTolerated:
+		log.WarnContext(ctx, "the authorization server's clock differs from this one, which it tolerates so far", "offset", c.Offset)
 	case StateClockRight:
-		log.InfoContext(ctx, "assertions are signed on this machine's clock again")
+		log.InfoContext(ctx, "the authorization server's clock is no reason for concern any more; assertions are signed on this machine's")
 	case StateScopeMissing:
 		log.WarnContext(ctx, "the token has no scope; at Koppeltaal this means that the client has no role")
 	case StateScopeNarrower:

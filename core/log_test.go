@@ -56,7 +56,7 @@ func TestLogObserver(t *testing.T) {
 			token()
 			time.Sleep(3 * time.Second)
 		}
-		expect("failing", `level=WARN msg="no new access token is to be had" `)
+		expect("failing", `level=WARN msg="no access token: calls fail" `)
 		srv.Clear()
 		token()
 		expect("recovered", "level=INFO")

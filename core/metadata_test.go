@@ -106,7 +106,7 @@ func TestDiscoveryIsNobodysOwn(t *testing.T) {
 			t.Error("the discovery ran in the trace of the caller who left")
 		}
 		for _, s := range o.started() {
-			if s.Phase == smartauth.PhaseDiscover && s.Cause != ctx {
+			if s.Phase == smartauth.PhaseDiscover && !s.Shared && s.Cause != ctx {
 				t.Error("the cause of the discovery is not the context of who set it off")
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 )
@@ -84,14 +85,12 @@ func (n notifier) guard(call func()) {
 }
 
 // MultiObserver returns an Observer that calls all of observers: PhaseStart in their order, each with the context that the
-// one before returned, everything else in reverse order. Nil ones are left out; without any other the result is nil. Events
-// that only some of them understand reach those.
+// one before returned, everything else in reverse order. Nil ones are left out, and so is a pointer that is there already;
+// without any other the result is nil. Events that only some of them understand reach those.
 func MultiObserver(observers ...Observer) Observer {
 	var m multiObserver
 	for _, o := range observers {
-		if o != nil {
-			m = append(m, newNotifier(o))
-		}
+		m = m.with(o)
 	}
 	if len(m) == 0 {
 		return nil
@@ -100,6 +99,21 @@ func MultiObserver(observers ...Observer) Observer {
 }
 
 type multiObserver []notifier
+
+func (m multiObserver) with(o Observer) multiObserver {
+	switch inner, nested := o.(multiObserver); {
+	case nested:
+		for _, n := range inner {
+			m = m.with(n.observer)
+		}
+		return m
+	case o == nil:
+		return m
+	case reflect.TypeOf(o).Kind() == reflect.Pointer && slices.ContainsFunc(m, func(n notifier) bool { return n.observer == o }):
+		return m
+	}
+	return append(m, newNotifier(o))
+}
 
 func (m multiObserver) PhaseStart(ctx context.Context, s PhaseStart) context.Context {
 	for _, n := range m {

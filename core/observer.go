@@ -23,8 +23,8 @@ type Observer interface {
 // A Phase is a step of an acquisition.
 type Phase string
 
-// The phases. An acquisition holds the others: one discover and one exchange for each HTTP request made, and one sign for
-// each assertion. [Source.Metadata] and [Source.Assertion] have discover and sign phases outside of any acquisition.
+// The phases. An acquisition holds the others: one discover and one exchange for each HTTP request made, one sign for
+// each assertion, and one discover, marked Shared, where it waits for a discovery begun by another. [Source.Metadata] and [Source.Assertion] have discover and sign phases outside of any acquisition.
 const (
 	PhaseAcquire  Phase = "acquire"
 	PhaseDiscover Phase = "discover"
@@ -55,12 +55,13 @@ type PhaseStart struct {
 	// Background says that the acquisition was begun for no one in particular: the old token is still being served.
 	Background bool
 
-	// Shared marks an acquire phase of a caller that waits for an acquisition begun by another.
+	// Shared marks an acquire phase of a caller that waits for an acquisition begun by another, and a discover phase of who
+	// waits for a discovery begun by another: that one makes no request.
 	Shared bool
 
 	// Cause is, for an acquisition, the context of the call that set it off; the acquisition runs on a context of its own,
-	// without that one's values, deadline or cancellation. For a Shared phase it is the context that the acquisition's own
-	// PhaseStart returned. For a discover phase outside of any acquisition it is the context of the call that set it off. It is
+	// without that one's values, deadline or cancellation. For a Shared phase it is the context that PhaseStart
+	// returned for what is waited for. For a discover phase outside of any acquisition it is the context of the call that set it off. It is
 	// nil for the other phases.
 	Cause context.Context
 
@@ -89,6 +90,10 @@ type PhaseEnd struct {
 
 	// Token is what an acquire phase ended with, nil if it failed.
 	Token *Token
+
+	// Stale says of an acquire phase that its caller, or for an acquisition the one who set it off, goes on with the old token, as
+	// no other was to be had, or not soon.
+	Stale bool
 }
 
 // A RejectionObserver is told of every request that a FHIR server answered with 401 although it carried a token.
@@ -145,11 +150,19 @@ type State string
 
 // The states.
 const (
-	StateFailing      State = "failing"       // the last acquisition failed; Err tells why
+	// StateFailing means that the last acquisition failed; Err tells why. As long as the current token lives callers have that
+	// one, and Expiry tells until when; it is zero if calls fail. Until StateRecovered each kind of failure is told once, and
+	// again when it is the calls that fail.
+	StateFailing State = "failing"
+
 	StateRecovered    State = "recovered"     // an acquisition succeeded after failures
 	StateClockOff     State = "clock_off"     // assertions are now signed on the authorization server's clock; Offset tells the difference
-	StateClockRight   State = "clock_right"   // and again on the local one
+	StateClockRight   State = "clock_right"   // they are signed on the local one again, and it is right as far as is known
 	StateScopeMissing State = "scope_missing" // the server granted a token and named no scope
+
+	// StateClockTolerated means that the authorization server's clock is more than 5 s from the local one, and that it accepts
+	// assertions signed on that nevertheless; Offset tells the difference.
+	StateClockTolerated State = "clock_tolerated"
 
 	// StateKeyExposed means that others may read the file that the private key came from; Err tells which.
 	StateKeyExposed State = "key_exposed"
@@ -164,7 +177,8 @@ type StateChange struct {
 	Source *Source
 	State  State
 	Err    error         // of StateFailing and StateKeyExposed
-	Offset time.Duration // of StateClockOff: the server's clock minus the local one
+	Expiry time.Time     // of StateFailing: when the current token expires, zero if callers have none
+	Offset time.Duration // of StateClockOff and StateClockTolerated: the server's clock minus the local one
 	Scopes []string      // of StateScopeNarrower: those of Config.Scopes that are missing
 }
 

@@ -24,13 +24,13 @@ type Source struct {
 	discoverer *discoverer
 	clock      clock
 
-	mu         sync.Mutex // never held during a network call or a call of the observer
-	flight     *flight    // the acquisition under way, nil if none
-	failing    cooldown
-	renewal    bucket
-	changes    []stateChange // not yet told
-	telling    bool
-	toldOffset time.Duration // of the clock, as the observer knows it
+	mu      sync.Mutex // never held during a network call or a call of the observer
+	flight  *flight    // the acquisition under way, nil if none
+	failing cooldown
+	renewal bucket
+	changes []stateChange // not yet told
+	telling bool
+	told    told
 
 	toldWarning string // of the Signer, guarded by mu
 }
@@ -189,6 +189,7 @@ func (s *Source) acquireOrWait(ctx context.Context) (*Token, error) {
 	f, leader := s.flight, false
 	if f == nil {
 		if err := s.failing.coolDown(now); err != nil {
+			s.noteLeftAlone(ctx, err)
 			s.mu.Unlock()
 			return s.counted.coolingDown(s.settle(e, refused, err))
 		}

@@ -13,6 +13,9 @@ type Stats struct {
 	// Expiry is that of the current token, zero if there is none.
 	Expiry time.Time
 
+	// Failing tells whether the last acquisition failed.
+	Failing bool
+
 	// Hits, Stale and Failed are the calls of Token so far that were answered at once: with a token in good order, with an older
 	// one because no other was to be had or soon enough, and with the error of an acquisition shortly before. The other calls
 	// set off an acquisition or wait for one, and the Observer sees that. They are counted only if there is a Config.Observer.
@@ -27,11 +30,12 @@ type Stats struct {
 // Stats returns the present ones.
 func (s *Source) Stats() Stats {
 	var st Stats
-	if endpoint := s.cfg.token; endpoint != nil {
-		st.TokenEndpoint = displayURL(endpoint)
-	} else if d := s.discoverer.known.Load(); d != nil {
-		st.TokenEndpoint = displayURL(d.token)
+	if d := s.discoverer.known.Load(); s.cfg.token == nil && d != nil {
+		st.TokenEndpoint = d.shown
+	} else {
+		st.TokenEndpoint = s.discoverer.pinned
 	}
+	st.Failing = s.told.failing.Load()
 	if e := s.current.Load(); e != nil {
 		st.Expiry = e.token.expiry
 		st.ClockOffset, st.ClockKnown = e.token.clockOffset, !e.token.date.IsZero()

@@ -8,6 +8,8 @@
 // smartauth.token.acquire of its own, linked to that one; a refresh in the background is a trace of its own, linked to the
 // call that set it off. The trace context goes to the authorization server; baggage of the application does not.
 //
+// One Observer may serve all Sources. Of those with the same attributes the gauges show the one to worry about.
+//
 // The semantic conventions have no names for OAuth, so all names but the general ones are in the namespace smartauth. No
 // token, assertion, scope or response text is in any span or metric.
 package otelsmart

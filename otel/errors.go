@@ -93,8 +93,16 @@ func describe(err error) string {
 	if slices.Contains(oauthCodes, failed.Code) {
 		text += ": " + failed.Code
 	}
-	if cause := failed.Unwrap(); cause != nil {
+	switch cause := failed.Unwrap(); {
+	case cause == nil:
+	case failed.StatusCode == 0 && failed.Kind != smartauth.Refused:
 		text += ": " + cause.Error()
+	case failed.Phase == smartauth.PhaseDiscover: // the causes that are made of an answer may quote it
+		text += ": the answer is of no use"
+	case failed.Kind == smartauth.Permanent:
+		text += ": the token cannot be used as a bearer"
+	default:
+		text += ": not a token response"
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 	"weak"
@@ -20,6 +21,7 @@ var buckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1
 
 type metrics struct {
 	clientID bool
+	provider metric.MeterProvider // lives as long, so that no other has its address
 
 	duration   metric.Float64Histogram
 	wait       metric.Float64Histogram
@@ -29,6 +31,7 @@ type metrics struct {
 	remaining  metric.Float64ObservableGauge
 	clock      metric.Float64ObservableGauge
 	collection metric.Registration
+	users      int // Observers that are not closed, guarded by sharedMu
 
 	mu      sync.Mutex
 	counts  map[attribute.Distinct]*count // of requests; synchronous counters cost ten times a hit
@@ -43,7 +46,14 @@ type count struct {
 // watched is a Source whose counters are asked for at each collection. What it counted after the last one before it is
 // garbage goes with it.
 type watched struct {
-	hits, stale, failed uint64 // seen so far
+	observer            *Observer // that it was made with
+	hits, stale, failed uint64    // seen so far
+	skips               map[skip][]metric.AddOption
+}
+
+type skip struct {
+	endpoint string
+	reason   smartauth.SkipReason
 }
 
 func newMetrics(meter metric.Meter, clientID bool) *metrics {
@@ -70,27 +80,27 @@ func newMetrics(meter metric.Meter, clientID bool) *metrics {
 	return m
 }
 
-func (m *metrics) close() error {
-	if m.collection == nil { // of a provider that could not register it
-		return nil
-	}
-	return m.collection.Unregister()
-}
-
 // acquired counts an acquisition, or a wait for one.
-func (m *metrics) acquired(ctx context.Context, p *phase, took time.Duration, failure string) {
+func (m *metrics) acquired(ctx context.Context, p *phase, e smartauth.PhaseEnd, failure string) {
+	if p.Shared && e.Err != nil && failure == "" { // a waiter who gave up, and got nothing
+		return
+	}
 	var failed []attribute.KeyValue
 	if failure != "" {
 		failed = append(failed, semconv.ErrorTypeKey.String(failure))
 	}
-	if p.Shared || !p.Background { // somebody has asked for it
+	switch {
+	case e.Stale:
+		m.count(m.from(p.Source, keySource.String("stale")))
+	case p.Shared || !p.Background: // somebody has asked for it
 		m.count(m.from(p.Source, append(failed, keySource.String(sourceOf(p.PhaseStart)))...))
 	}
 	attributes := metric.WithAttributeSet(m.from(p.Source, append(failed, keyGrantType.String(grantType), keyReason.String(string(p.Reason)))...))
+	took := time.Since(p.began).Seconds()
 	if p.Shared {
-		m.wait.Record(ctx, took.Seconds(), attributes)
+		m.wait.Record(ctx, took, attributes)
 	} else {
-		m.duration.Record(ctx, took.Seconds(), attributes)
+		m.duration.Record(ctx, took, attributes)
 	}
 }
 
@@ -99,8 +109,31 @@ func (m *metrics) rejected(ctx context.Context, r smartauth.Rejection) {
 		semconv.HTTPResponseStatusCode(http.StatusUnauthorized), keyOutcome.String(string(r.Outcome)))))
 }
 
+// skippedBearer is called for every request of a kind, so it keeps the attributes.
 func (m *metrics) skippedBearer(ctx context.Context, s smartauth.BearerSkipped) {
-	m.skipped.Add(ctx, 1, metric.WithAttributeSet(m.from(s.Source, keySkip.String(string(s.Reason)))))
+	m.skipped.Add(ctx, 1, m.skipOptions(s)...)
+}
+
+func (m *metrics) skipOptions(s smartauth.BearerSkipped) []metric.AddOption {
+	fresh := func() []metric.AddOption {
+		return []metric.AddOption{metric.WithAttributeSet(m.from(s.Source, keySkip.String(string(s.Reason))))}
+	}
+	if s.Source == nil {
+		return fresh()
+	}
+	key := skip{s.Source.Stats().TokenEndpoint, s.Reason}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.sources[weak.Make(s.Source)]
+	if w == nil {
+		return fresh()
+	}
+	opts := w.skips[key]
+	if opts == nil {
+		opts = fresh()
+		w.skips[key] = opts
+	}
+	return opts
 }
 
 func (m *metrics) count(set attribute.Set) {
@@ -122,10 +155,18 @@ func (m *metrics) add(set attribute.Set, n uint64) {
 	c.n += int64(n)
 }
 
-func (m *metrics) watch(s *smartauth.Source) {
+func (m *metrics) watch(s *smartauth.Source, o *Observer) {
+	pointer := weak.Make(s)
+	m.mu.Lock()
+	m.sources[pointer] = &watched{observer: o, skips: map[skip][]metric.AddOption{}}
+	m.mu.Unlock()
+	runtime.AddCleanup(s, m.forget, pointer) // there may be no collections
+}
+
+func (m *metrics) forget(pointer weak.Pointer[smartauth.Source]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sources[weak.Make(s)] = &watched{}
+	delete(m.sources, pointer)
 }
 
 // collect reports what is asked for at each collection.
@@ -137,8 +178,7 @@ func (m *metrics) collect(_ context.Context, o metric.Observer) error {
 	for pointer, w := range m.sources {
 		s := pointer.Value()
 		if s == nil {
-			delete(m.sources, pointer)
-			continue
+			continue // about to be forgotten
 		}
 		st := s.Stats()
 		set := m.from(s)
@@ -146,7 +186,7 @@ func (m *metrics) collect(_ context.Context, o metric.Observer) error {
 		m.add(m.from(s, keySource.String("stale")), st.Stale-w.stale)
 		m.add(m.from(s, keySource.String("none"), semconv.ErrorTypeKey.String("cool_down")), st.Failed-w.failed)
 		w.hits, w.stale, w.failed = st.Hits, st.Stale, st.Failed
-		if !st.Expiry.IsZero() {
+		if st.Expiry.After(now) || st.Failing && !st.Expiry.IsZero() { // else nobody needs one
 			remaining.least(set, max(st.Expiry.Sub(now), 0).Seconds())
 		}
 		if st.ClockKnown {

@@ -2,23 +2,29 @@ package otelsmart
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
-	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
 // ScopeName is the name of the instrumentation scope.
 const ScopeName = "github.com/smartauth-go/smartauth/otel"
 
 // An Observer turns what a [smartauth.Source] does into spans and metrics. Make one with [NewObserver]; any number of Sources
-// may share it.
+// may share it. Of Sources with the same attributes the gauges show the one to worry about. Observers of one MeterProvider
+// report together.
 type Observer struct {
 	config
 	tracer  trace.Tracer
 	metrics *metrics
+	closed  sync.Once
 }
 
 var (
@@ -32,15 +38,30 @@ var (
 // handler, and the others are there all the same.
 func NewObserver(opts ...Option) *Observer {
 	c := newConfig(opts)
-	return &Observer{
-		config:  c,
-		tracer:  c.tracers.Tracer(ScopeName, trace.WithInstrumentationVersion(version)),
-		metrics: newMetrics(c.meters.Meter(ScopeName, metric.WithInstrumentationVersion(version)), c.clientID),
-	}
+	return &Observer{config: c, tracer: newTracer(c.tracers), metrics: metricsOf(c.meters, c.clientID)}
 }
 
-// Close stops the Observer from reporting the metrics that are asked for at each collection. Spans go on.
-func (o *Observer) Close() error { return o.metrics.close() }
+// newTracer returns one that does nothing if the provider panics, as a nil pointer may.
+func newTracer(p trace.TracerProvider) (t trace.Tracer) {
+	defer func() {
+		if r := recover(); r != nil {
+			handlePanic("the TracerProvider", r)
+			t = tracenoop.NewTracerProvider().Tracer(ScopeName)
+		}
+	}()
+	return p.Tracer(ScopeName, trace.WithInstrumentationVersion(version), trace.WithSchemaURL(semconv.SchemaURL))
+}
+
+func handlePanic(whose string, r any) {
+	otel.Handle(fmt.Errorf("otelsmart: panic in %s: %v", whose, r))
+}
+
+// Close stops the Observer from reporting the metrics that are asked for at each collection, of the Sources that were made with
+// it. Spans go on.
+func (o *Observer) Close() (err error) {
+	o.closed.Do(func() { err = o.metrics.release(o) })
+	return err
+}
 
 // phase is one under way, kept in its context under a key of our own: the span that is active there may be another's, and so
 // may what another Observer keeps there.
@@ -71,14 +92,24 @@ func (o *Observer) PhaseStart(ctx context.Context, s smartauth.PhaseStart) conte
 		}
 	}
 	ctx = o.inParent(ctx, p)
-	request := s.Phase == smartauth.PhaseDiscover || s.Phase == smartauth.PhaseExchange
+	request := !s.Shared && (s.Phase == smartauth.PhaseDiscover || s.Phase == smartauth.PhaseExchange)
 	if !request || !o.instrumented {
 		ctx, p.span = o.startSpan(ctx, s)
 		if request {
-			o.propagators.Inject(ctx, propagation.HeaderCarrier(s.Header))
+			o.inject(ctx, s)
 		}
 	}
 	return context.WithValue(ctx, phaseKey{o}, p)
+}
+
+// inject outlives a propagator that panics, so that the span does too.
+func (o *Observer) inject(ctx context.Context, s smartauth.PhaseStart) {
+	defer func() {
+		if r := recover(); r != nil {
+			handlePanic("the propagator", r)
+		}
+	}()
+	o.propagators.Inject(ctx, propagation.HeaderCarrier(s.Header))
 }
 
 // PhaseEnd implements [smartauth.Observer].
@@ -88,17 +119,17 @@ func (o *Observer) PhaseEnd(ctx context.Context, e smartauth.PhaseEnd) {
 		return
 	}
 	failure := errorType(e.Err)
+	if e.Phase == smartauth.PhaseAcquire { // first, as an exporter may panic
+		o.metrics.acquired(ctx, p, e, failure)
+	}
 	if p.span != nil {
 		p.span.SetAttributes(endAttributes(p, e)...)
 		endSpan(p.span, e.Err, failure)
 	}
-	if e.Phase == smartauth.PhaseAcquire {
-		o.metrics.acquired(ctx, p, time.Since(p.began), failure)
-	}
 }
 
 // SourceCreated implements [smartauth.SourceObserver].
-func (o *Observer) SourceCreated(s *smartauth.Source) { o.metrics.watch(s) }
+func (o *Observer) SourceCreated(s *smartauth.Source) { o.metrics.watch(s, o) }
 
 // Rejected implements [smartauth.RejectionObserver].
 func (o *Observer) Rejected(ctx context.Context, r smartauth.Rejection) { o.metrics.rejected(ctx, r) }

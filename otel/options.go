@@ -21,7 +21,9 @@ type config struct {
 func newConfig(opts []Option) config {
 	c := config{tracers: otel.GetTracerProvider(), meters: otel.GetMeterProvider(), propagators: otel.GetTextMapPropagator()}
 	for _, set := range opts {
-		set(&c)
+		if set != nil {
+			set(&c)
+		}
 	}
 	return c
 }

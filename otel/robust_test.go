@@ -45,6 +45,11 @@ func (unregistrableMeter) RegisterCallback(metric.Callback, ...metric.Observable
 	return nil, nil
 }
 
+// nilMeters and nilPropagator cannot be used as nil pointers.
+type nilMeters struct{ metric.MeterProvider }
+
+type nilPropagator struct{ propagation.TextMapPropagator }
+
 func TestNoProviderBreaksAuthentication(t *testing.T) {
 	closed := sdktrace.NewTracerProvider(sdktrace.WithSyncer(tracetest.NewInMemoryExporter()))
 	closedMeters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
@@ -56,6 +61,9 @@ func TestNoProviderBreaksAuthentication(t *testing.T) {
 		"panicking sampler":    {otelsmart.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSampler(bad{})))},
 		"panicking propagator": {otelsmart.WithPropagators(bad{})},
 		"no registration":      {otelsmart.WithMeterProvider(unregistrable{})},
+		"nil pointers": {otelsmart.WithTracerProvider((*sdktrace.TracerProvider)(nil)), otelsmart.WithMeterProvider((*nilMeters)(nil)),
+			otelsmart.WithPropagators((*nilPropagator)(nil))},
+		"nil option": {nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "shut down" {
@@ -67,7 +75,6 @@ func TestNoProviderBreaksAuthentication(t *testing.T) {
 				}
 			}
 			inWorld(t, nil, func(w *world) {
-				w.recorder = tracetest.NewSpanRecorder() // a propagator that panics leaves spans without an end
 				w.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: http.StatusServiceUnavailable}, smarttest.Fault{Times: 1, Delay: time.Second})
 				go func() { _, _ = w.src.Token(w.Context()) }()
 				time.Sleep(500 * time.Millisecond)
@@ -84,6 +91,21 @@ func TestNoProviderBreaksAuthentication(t *testing.T) {
 			}, opts...)
 		})
 	}
+}
+
+// noEnd panics at the end of spans.
+type noEnd struct{ bad }
+
+func (noEnd) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+
+func TestMetricsOfSpansThatCannotEnd(t *testing.T) {
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(noEnd{}))
+	inWorld(t, nil, func(w *world) {
+		w.must("first")
+		if got := w.points(requests, "smartauth.token.source"); got["network"] != 1 {
+			w.Errorf("requests %v", got)
+		}
+	}, otelsmart.WithTracerProvider(provider))
 }
 
 // flaky panics when the sampler is asked about an exchange.

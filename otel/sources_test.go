@@ -2,6 +2,7 @@ package otelsmart_test
 
 import (
 	"context"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
@@ -41,16 +42,93 @@ func TestSourcesWithTheSameAttributes(t *testing.T) {
 }
 
 func TestSourcesOfDifferentServers(t *testing.T) {
+	w := newWorld(t)
+	for range 2 { // on ports of their own
+		cfg := smarttest.New(t, smarttest.Options{}).NewClient(smarttest.ClientOptions{})
+		cfg.Observer = w.observer
+		if _, err := w.source(cfg).Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.allEndedSoon()
+	if got := w.points(requests, "server.port"); len(got) != 2 {
+		t.Errorf("requests %v, want those of two servers apart", got)
+	}
+}
+
+// Observers of one provider report together, until the last is closed.
+func TestObserversOfOneProvider(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
-		other := newWorld(w.T)
-		other.cfg.Observer = w.observer
-		other.src = other.source(other.cfg)
 		w.must("first")
-		if _, err := other.src.Token(w.Context()); err != nil {
+		time.Sleep(100 * time.Second)
+		second := otelsmart.NewObserver(otelsmart.WithMeterProvider(w.meters))
+		w.cfg.Observer = second
+		first, other := w.src, w.source(w.cfg)
+		if _, err := other.Token(w.Context()); err != nil {
 			w.Fatal(err)
 		}
-		if got := w.points(requests, "server.port"); len(got) != 2 && w.AuthOrigin() != other.AuthOrigin() {
-			w.Errorf("requests %v, want those of two servers apart", got)
+		_ = otelsmart.NewObserver(otelsmart.WithMeterProvider(w.meters))
+		left := func() []metricdata.DataPoint[float64] {
+			data, _ := w.metrics()[remaining].Data.(metricdata.Gauge[float64])
+			return data.DataPoints
+		}
+		if got := left(); len(got) != 1 || got[0].Value != 200 {
+			w.Errorf("remaining %v, want that of the first", got)
+		}
+		if got := w.points(requests, "smartauth.token.source"); got["network"] != 2 {
+			w.Errorf("requests %v", got)
+		}
+		for range 2 { // once
+			if err := w.observer.Close(); err != nil {
+				w.Error(err)
+			}
+		}
+		if got := left(); len(got) != 1 || got[0].Value != 300 {
+			w.Errorf("remaining %v, want that of the second", got)
+		}
+		runtime.KeepAlive(first)
+		runtime.KeepAlive(other)
+	})
+}
+
+// A Source that nobody asks any more must not hide the others.
+func TestIdleSource(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		left := func() []metricdata.DataPoint[float64] {
+			data, _ := w.metrics()[remaining].Data.(metricdata.Gauge[float64])
+			return data.DataPoints
+		}
+		if _, known := w.metrics()[offset]; known || len(left()) != 0 {
+			w.Error("gauges before there is a token")
+		}
+		w.must("first")
+		time.Sleep(400 * time.Second)
+		if got := left(); len(got) != 0 {
+			w.Errorf("remaining %v of a source that is idle", got)
+		}
+		active := w.source(w.cfg)
+		if _, err := active.Token(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		if got := left(); len(got) != 1 || got[0].Value != 300 {
+			w.Errorf("remaining %v, want that of the active one", got)
+		}
+		w.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+		_, _ = w.call("fails")
+		if got := left(); len(got) != 1 || got[0].Value != 0 {
+			w.Errorf("remaining %v, want that of the one that fails", got)
+		}
+		runtime.KeepAlive(active)
+	})
+}
+
+// A response of a cache, or without a Date, tells nothing of the clock.
+func TestClockThatIsNotKnown(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.Fail(smarttest.TokenEndpoint, smarttest.Fault{Header: http.Header{"Age": {"7"}}})
+		w.must("first")
+		if _, known := w.metrics()[offset]; known {
+			w.Error("the clock is said to be known")
 		}
 	})
 }

@@ -36,9 +36,9 @@ const grantType = "client_credentials"
 // of their own, and within an acquisition another Observer may have put a span of its own there.
 func (o *Observer) inParent(ctx context.Context, p *phase) context.Context {
 	switch {
-	case p.Shared || p.Background: // in the waiter's trace, or a root
+	case p.Shared && p.within == nil || p.Background: // in the waiter's trace, or a root
 		return ctx
-	case p.Cause != nil:
+	case p.Cause != nil && !p.Shared:
 		return trace.ContextWithSpan(ctx, trace.SpanFromContext(p.Cause))
 	case p.within != nil:
 		return trace.ContextWithSpan(ctx, p.within.span)
@@ -50,16 +50,15 @@ func (o *Observer) inParent(ctx context.Context, p *phase) context.Context {
 func (o *Observer) startSpan(ctx context.Context, s smartauth.PhaseStart) (context.Context, trace.Span) {
 	opts := []trace.SpanStartOption{trace.WithAttributes(o.startAttributes(s)...)}
 	name := "smartauth." + string(s.Phase)
-	switch s.Phase {
-	case smartauth.PhaseAcquire:
+	if s.Phase == smartauth.PhaseAcquire {
 		name = "smartauth.token.acquire"
-		switch {
-		case s.Shared:
-			opts = append(opts, linkTo(o.spanOf(s.Cause))...)
-		case s.Background:
-			opts = append(append(opts, trace.WithNewRoot()), linkTo(trace.SpanFromContext(s.Cause))...)
-		}
-	case smartauth.PhaseDiscover, smartauth.PhaseExchange:
+	}
+	switch {
+	case s.Shared:
+		opts = append(opts, linkTo(o.spanOf(s.Cause))...)
+	case s.Background:
+		opts = append(append(opts, trace.WithNewRoot()), linkTo(trace.SpanFromContext(s.Cause))...)
+	case s.Phase == smartauth.PhaseDiscover, s.Phase == smartauth.PhaseExchange:
 		opts = append(opts, trace.WithSpanKind(trace.SpanKindClient))
 	}
 	return o.tracer.Start(ctx, name, opts...)
@@ -67,7 +66,7 @@ func (o *Observer) startSpan(ctx context.Context, s smartauth.PhaseStart) (conte
 
 // spanOf returns the span of the phase that ctx is of; the active one there may be another Observer's.
 func (o *Observer) spanOf(ctx context.Context) trace.Span {
-	if p := o.phaseOf(ctx); p != nil {
+	if p := o.phaseOf(ctx); p != nil && p.span != nil {
 		return p.span
 	}
 	return trace.SpanFromContext(ctx)
@@ -89,6 +88,9 @@ func (o *Observer) startAttributes(s smartauth.PhaseStart) []attribute.KeyValue 
 			list = append(list, keyClientID.String(s.Source.ClientID()))
 		}
 	case smartauth.PhaseDiscover, smartauth.PhaseExchange:
+		if s.Shared { // no request
+			return serverOf(s.Source)
+		}
 		list = append(serverAttributes(s.URL), semconv.HTTPRequestMethodKey.String(s.Method), semconv.URLFull(s.URL))
 		if s.Attempt > 0 {
 			list = append(list, semconv.HTTPRequestResendCount(s.Attempt))
@@ -112,7 +114,9 @@ func endAttributes(p *phase, e smartauth.PhaseEnd) []attribute.KeyValue {
 	if p.exchanges > 0 {
 		list = append(list, keyAttempts.Int(p.exchanges))
 	}
-	if e.Token != nil {
+	if p.Shared && e.Stale {
+		list = append(list, keySource.String("stale"))
+	} else if e.Token != nil {
 		list = append(list, keyExpiresIn.Int(int(time.Until(e.Token.Expiry()).Round(time.Second).Seconds())))
 	}
 	if failed := (*smartauth.Error)(nil); errors.As(e.Err, &failed) && failed.Code != "" {

@@ -2,8 +2,8 @@
 // background, a revocation, several callers at once and an outage of the authorization server, and draws each trace as a
 // waterfall. Everything runs in this process. On standard error is what goes to the log meanwhile.
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_TRACES_EXPORTER set, spans and metrics are exported as the environment says, and
-// nothing is drawn.
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, spans and metrics are exported, and nothing is drawn. The variables of OpenTelemetry for
+// one of them, such as OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, count too.
 //
 // It is a module of its own: the exporters bring gRPC and much else, which the other examples do not need.
 package main

@@ -21,7 +21,8 @@ import (
 // untold clears what the environment of whoever runs the tests says.
 func untold(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"} {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"} {
 		t.Setenv(name, "")
 	}
 }
@@ -167,8 +168,22 @@ func TestPicture(t *testing.T) {
 // squeeze leaves out empty lines, of which there are as many as lines on the axis.
 func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// A collector that the environment names gets the spans and metrics, and nothing is drawn.
+// A collector that the environment names gets the spans and metrics that it is to get; traces are drawn if they go nowhere.
 func TestOTLP(t *testing.T) {
+	for name, c := range map[string]struct {
+		env             map[string]string
+		traces, metrics bool
+	}{
+		"both":         {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, true, true},
+		"traces":       {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "/v1/traces"}, true, false},
+		"metrics":      {map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "/v1/metrics"}, false, true},
+		"traces: none": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "", "OTEL_TRACES_EXPORTER": "none"}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) { testOTLP(t, c.env, c.traces, c.metrics) })
+	}
+}
+
+func testOTLP(t *testing.T, env map[string]string, wantTraces, wantMetrics bool) {
 	untold(t)
 	var traces, metrics atomic.Bool
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -181,13 +196,18 @@ func TestOTLP(t *testing.T) {
 		}
 	}))
 	defer collector.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	for name, value := range env {
+		if strings.HasSuffix(name, "_ENDPOINT") {
+			value = collector.URL + value
+		}
+		t.Setenv(name, value)
+	}
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), nil, smarttest.Options{InMemory: true}, &out, &errOut); code != 0 {
 		t.Fatalf("exit %d: %s", code, &errOut)
 	}
-	if !traces.Load() || !metrics.Load() || strings.Contains(out.String(), "▕") || !strings.Contains(out.String(), "\ntraces: 10,") {
+	if traces.Load() != wantTraces || metrics.Load() != wantMetrics || strings.Contains(out.String(), "▕") == wantTraces || !strings.Contains(out.String(), "\ntraces: 10,") {
 		t.Errorf("traces %t, metrics %t, output:\n%s", traces.Load(), metrics.Load(), &out)
 	}
 }

@@ -23,7 +23,7 @@ import (
 type telemetry struct {
 	traces   *sdktrace.TracerProvider
 	meters   *sdkmetric.MeterProvider
-	exported bool // as the environment says, and not drawn
+	exported bool // the traces, as the environment says, and not drawn
 	spans    *recorder
 
 	address string // of the metrics page
@@ -32,7 +32,7 @@ type telemetry struct {
 
 // newTelemetry shows the metrics at address, unless that is empty.
 func newTelemetry(ctx context.Context, address string) (*telemetry, error) {
-	tel := &telemetry{spans: new(recorder), exported: os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_TRACES_EXPORTER") != ""}
+	tel := &telemetry{spans: new(recorder), exported: exported("TRACES")}
 	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("smartauth-tracing")), resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
 		return nil, err
@@ -45,6 +45,8 @@ func newTelemetry(ctx context.Context, address string) (*telemetry, error) {
 			return nil, err
 		}
 		traces = append(traces, sdktrace.WithBatcher(exporter))
+	}
+	if exported("METRICS") {
 		reader, err := autoexport.NewMetricReader(ctx)
 		if err != nil {
 			return nil, err
@@ -64,6 +66,14 @@ func newTelemetry(ctx context.Context, address string) (*telemetry, error) {
 	}
 	tel.traces, tel.meters = sdktrace.NewTracerProvider(traces...), sdkmetric.NewMeterProvider(meters...)
 	return tel, nil
+}
+
+// exported tells whether the environment names an exporter for the signal, or an endpoint for the one there is by default.
+func exported(signal string) bool {
+	if exporter := os.Getenv("OTEL_" + signal + "_EXPORTER"); exporter != "" {
+		return exporter != "none"
+	}
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
 }
 
 func (tel *telemetry) serve(address string, metrics http.Handler) error {

@@ -90,7 +90,7 @@ acquire expiring -> near its end
 - acquire initial -> acquire
 patient
 - acquire initial -> acquire
-`, map[string]int64{"network": 1, "shared": 2}, nil},
+`, map[string]int64{"network": 1, "shared": 1}, nil},
 		"retry": {
 			func(w *world) {
 				w.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: http.StatusServiceUnavailable})
