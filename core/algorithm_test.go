@@ -101,14 +101,15 @@ func TestAssertionAudiences(t *testing.T) {
 		t.Fatal(err)
 	}
 	for audience, allowed := range map[string]bool{
-		srv.TokenURL():                          true,
-		srv.IntrospectionURL():                  true,
-		srv.AuthOrigin() + "/anything":          true,
-		"https://other.example.nl/introspect":   true,
-		"https://other.example.nl/introspect/x": false,
-		srv.FHIROrigin() + "/x":                 false,
-		"":                                      false,
-		"https://evil.example.nl/token":         false,
+		srv.TokenURL():                 true,
+		srv.IntrospectionURL():         true,
+		srv.AuthOrigin() + "/anything": true,
+		strings.Replace(srv.TokenURL(), "://", "://user:secret@", 1): false,
+		"https://other.example.nl/introspect":                        true,
+		"https://other.example.nl/introspect/x":                      false,
+		srv.FHIROrigin() + "/x":                                      false,
+		"":                                                           false,
+		"https://evil.example.nl/token":                              false,
 	} {
 		assertion, err := src.Assertion(t.Context(), audience)
 		if (err == nil) != allowed || (assertion != "") != allowed {

@@ -2,19 +2,15 @@ package smartauth
 
 import (
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"runtime"
+
+	"github.com/smartauth-go/smartauth/internal/keyfile"
 )
 
-// keyFileMost is far more than a key needs, and keeps a wrong name from filling the memory.
-const keyFileMost = 1 << 20
-
 // ReadKeyFile returns a Signer for the private key in a file: [ParseKey], or [ParseEncryptedKey] if passphrase is not empty. If
-// others than its owner may read the file, that is no error: the [Source] tells its Observer, by StateKeyExposed.
+// others than its owner may read the file, that is no error: the [Source] tells its Observer, by StateKeyExposed. One that is no
+// regular file, or has more than 1 MiB, is an error.
 func ReadKeyFile(name string, passphrase []byte, kid string) (PublicSigner, error) {
-	data, mode, err := readFile(name)
+	data, info, err := keyfile.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("smartauth: ReadKeyFile: %w", err)
 	}
@@ -22,28 +18,14 @@ func ReadKeyFile(name string, passphrase []byte, kid string) (PublicSigner, erro
 		passphrase = nil
 	}
 	key, err := parseKey("ReadKeyFile: "+name, data, passphrase, kid)
-	if err != nil || !exposed(mode) {
-		return key, err
-	}
-	return exposedKey{key, fmt.Errorf("others than its owner may read the key file %s (%v): chmod 600 %[1]s", name, mode.Perm())}, nil
-}
-
-func readFile(name string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
+	if warning := keyfile.Exposed(name, info.Mode()); warning != nil {
+		return exposedKey{key, warning}, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(f, keyFileMost))
-	return data, info.Mode(), err
+	return key, nil
 }
-
-// exposed tells whether others may read; Windows keeps that elsewhere.
-func exposed(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o044 != 0 }
 
 // exposedKey is a key with something to warn of.
 type exposedKey struct {

@@ -33,6 +33,7 @@ func TestReadKeyFile(t *testing.T) {
 		{"wrong passphrase", filepath.Join(dir, "encrypted"), "battery-staple", "the passphrase is wrong"},
 		{"empty", write("empty", nil, 0o600), "", "no PEM block"},
 		{"directory", dir, "", "is a directory"},
+		{"larger than any key", write("large", append(testKey(t, "p256.txt"), bytes.Repeat([]byte("\n"), 1<<20)...), 0o600), "", "more than 1048576 bytes"},
 		{"missing", filepath.Join(dir, "missing"), "", "no such file"},
 		{"X25519", write("x25519", testKey(t, "x25519.txt"), 0o600), "", "cannot sign"},
 		{"old encryption", write("old", testKey(t, "proctype.enc"), 0o600), "", "encrypted in an old way"},

@@ -104,7 +104,8 @@ func derive(kdf pkix.AlgorithmIdentifier, passphrase []byte, length int) ([]byte
 		KeyLength  int                      `asn1:"optional"`
 		PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
 	}
-	if _, err := asn1.Unmarshal(kdf.Parameters.FullBytes, &params); err != nil || params.Iterations < 1 {
+	if _, err := asn1.Unmarshal(kdf.Parameters.FullBytes, &params); err != nil || params.Iterations < 1 ||
+		params.KeyLength != 0 && params.KeyLength != length {
 		return nil, errors.New("the encrypted key cannot be read: damaged")
 	}
 	if params.Iterations > mostIterations {

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"slices"
@@ -109,6 +110,11 @@ func TestRemoteSigner(t *testing.T) {
 // What a remote signer answers is looked at before it is sent.
 func TestRemoteSignerAnswersWrongly(t *testing.T) {
 	key := newEC(t, elliptic.P256())
+	fixed := func(r, s int64) smartauth.SignFunc {
+		return func(context.Context, []byte, crypto.SignerOpts) ([]byte, error) {
+			return asn1.Marshal(struct{ R, S *big.Int }{big.NewInt(r), big.NewInt(s)})
+		}
+	}
 	for _, c := range []struct {
 		name string
 		sign smartauth.SignFunc
@@ -119,6 +125,10 @@ func TestRemoteSignerAnswersWrongly(t *testing.T) {
 		{"another curve's", func(_ context.Context, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
 			return ecdsa.SignASN1(rand.Reader, newEC(t, elliptic.P521()), digest)
 		}, "does not fit its curve"},
+		{"R of zero", fixed(0, 1), "does not fit its curve"},
+		{"S of zero", fixed(1, 0), "does not fit its curve"},
+		{"a negative R", fixed(-1, 1), "does not fit its curve"},
+		{"a negative S", fixed(1, -1), "does not fit its curve"},
 		{"an error", func(context.Context, []byte, crypto.SignerOpts) ([]byte, error) {
 			return nil, errors.New("kms: throttled")
 		}, "kms: throttled"},

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -96,44 +95,15 @@ func Example_hsm() {
 	// Output: <nil>
 }
 
-func Example_datedKeys() {
-	const name = "20060102T1504Z.pem"
-	now := time.Now().UTC()
-	keyDir, remove := directory(now.Add(-24*time.Hour).Format(name), now.Format(name))
-	defer remove()
-
-	load := func() (keys []jwks.RingKey, err error) { // files named for when they came, as 20260301T0900Z.pem
-		files, err := filepath.Glob(filepath.Join(keyDir, "*Z.pem"))
-		for _, file := range files {
-			published, errTime := time.Parse("20060102T1504Z.pem", filepath.Base(file))
-			signer, errKey := smartauth.ReadKeyFile(file, nil, "")
-			keys = append(keys, jwks.RingKey{Signer: signer, Published: published})
-			err = errors.Join(err, errTime, errKey)
-		}
-		return keys, err
-	}
-	ring, err := jwks.NewRing(jwks.RingConfig{Load: load, ReloadInterval: 3 * time.Minute})
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	keys, err := load()
-	fmt.Println(len(keys), err)
-	fmt.Println("the older one signs:", ring.KeyID() == keys[0].Signer.KeyID())
-	// Output:
-	// 2 <nil>
-	// the older one signs: true
-}
-
 func Example_staticJWKS() {
 	keyDir, remove := directory("2026-a.pem")
 	defer remove()
 	file := filepath.Join(keyDir, "jwks.json.public")
-	ring, err := jwks.NewRing(jwks.RingConfig{Load: jwks.Directory(keyDir, nil)})
+	// 5 minutes that the server lets caches keep the file, and 5 between two writes.
+	ring, err := jwks.NewRing(jwks.RingConfig{Load: jwks.Directory(keyDir, nil), MaxAge: 10 * time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}
-
 	public, err := ring.PublicKeys()
 	if err != nil {
 		log.Fatal(err)

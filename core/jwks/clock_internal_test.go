@@ -32,7 +32,7 @@ func TestClockSetBack(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  string
-	}{{0, "1"}, {65 * time.Minute, "1"}, {66 * time.Minute, "2"}, {30 * time.Minute, "2"}, {-time.Hour, "2"}} {
+	}{{0, "1"}, {66 * time.Minute, "1"}, {67 * time.Minute, "2"}, {30 * time.Minute, "2"}, {-time.Hour, "2"}} {
 		if got := r.signing(begin.Add(step.after)).KeyID(); got != step.want {
 			t.Errorf("after %v: %s signs, want %s", step.after, got, step.want)
 		}
@@ -41,7 +41,7 @@ func TestClockSetBack(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{{0, false}, {29 * time.Second, false}, {30 * time.Second, true}, {-time.Second, true}} {
-		if got := r.due(r.loaded.Round(0).Add(c.after)); got != c.want { // without the monotonic clock, which is never set back
+		if got := r.due(r.lastTry.Round(0).Add(c.after)); got != c.want { // without the monotonic clock, which is never set back
 			t.Errorf("after %v: due %v", c.after, got)
 		}
 	}

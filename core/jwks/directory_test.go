@@ -31,7 +31,7 @@ func TestDirectory(t *testing.T) {
 		dir.write("2.json", encode(jwk(two, members{"kid": "two"})))
 		time.Sleep(reload)
 		use(t, "a JWK", r, one, one, "two")
-		time.Sleep(maxAge)
+		time.Sleep(wait - reload)
 		use(t, "its turn", r, "two", one, "two")
 
 		whole := pemOf(newEC(elliptic.P256()))
@@ -49,7 +49,7 @@ func TestDirectory(t *testing.T) {
 		time.Sleep(reload)
 		use(t, "finished", r, one, one, three)
 		o.expect(t, "")
-		time.Sleep(maxAge)
+		time.Sleep(wait - reload)
 		use(t, "its turn", r, three, one, three)
 
 		dir.write("3.pem", nil)
@@ -97,7 +97,7 @@ func TestDirectoryRefuses(t *testing.T) {
 		fill func(keyDir)
 		want string
 	}{
-		{"nothing", func(keyDir) {}, "no key left"},
+		{"nothing", func(keyDir) {}, "returned no keys"},
 		{"a public key", func(d keyDir) { d.write("1.json", encode(jwk(newEC(elliptic.P256()).Public(), nil))) }, "1.json: the JWK is a public key"},
 		{"one key twice", func(d keyDir) {
 			d.add("1.pem")

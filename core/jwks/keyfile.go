@@ -2,20 +2,16 @@ package jwks
 
 import (
 	"fmt"
-	"os"
-	"runtime"
+	"io/fs"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/keyfile"
 )
 
 // ReadKeyFile is [ParseKey] for a file. If others than its owner may read it, that is no error: the [smartauth.Source] tells its
 // Observer, by StateKeyExposed.
 func ReadKeyFile(name, kid string) (smartauth.PublicSigner, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, fmt.Errorf("jwks: ReadKeyFile: %w", err)
-	}
-	data, err := os.ReadFile(name)
+	data, info, err := keyfile.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("jwks: ReadKeyFile: %w", err)
 	}
@@ -23,10 +19,15 @@ func ReadKeyFile(name, kid string) (smartauth.PublicSigner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jwks: ReadKeyFile: %s: %w", name, err)
 	}
-	if runtime.GOOS == "windows" || info.Mode().Perm()&0o044 == 0 { // Windows keeps it elsewhere
-		return key, nil
+	return watched(key, name, info.Mode()), nil
+}
+
+// watched returns key, with a warning if others may read its file.
+func watched(key smartauth.PublicSigner, name string, mode fs.FileMode) smartauth.PublicSigner {
+	if warning := keyfile.Exposed(name, mode); warning != nil {
+		return exposedKey{key, warning}
 	}
-	return exposedKey{key, fmt.Errorf("others than its owner may read the key file %s (%v): chmod 600 %[1]s", name, info.Mode().Perm())}, nil
+	return key
 }
 
 // exposedKey is a key with something to warn of, as [smartauth.Signer] describes it.

@@ -2,12 +2,14 @@ package jwks
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -150,3 +152,10 @@ type limited struct {
 }
 
 func (l limited) Algorithms() []string { return slices.Clone(l.algs) }
+
+func (l limited) Sign(ctx context.Context, alg string, input []byte) ([]byte, error) {
+	if !slices.Contains(l.algs, alg) {
+		return nil, fmt.Errorf("the key cannot do %q, only %s", alg, strings.Join(l.algs, ", "))
+	}
+	return l.PublicSigner.Sign(ctx, alg, input)
+}

@@ -126,3 +126,13 @@ func TestParseKeyRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A JWK's alg limits what is signed, and not only what is said of the key.
+func TestAlgLimitsSignatures(t *testing.T) {
+	signer := must(jwks.ParseKey(encode(jwk(rsa2048(), members{"kid": "k", "alg": "RS384"})), ""))
+	for alg, want := range map[string]bool{"RS384": true, "RS512": false, "PS384": false, "ES384": false} {
+		if sig, err := signer.Sign(t.Context(), alg, []byte("x")); (err == nil) != want || (sig != nil) != want {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+}

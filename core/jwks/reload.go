@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"math"
 	"strings"
 	"time"
 )
@@ -15,7 +15,17 @@ const loadPatience = 2 * time.Second
 var (
 	errSlow  = fmt.Errorf("jwks: RingConfig.Load takes longer than %v", loadPatience)
 	errEmpty = errors.New("jwks: the ring has no key left")
+	errNone  = errors.New("jwks: RingConfig.Load returned no keys")
+	errEnded = errors.New("jwks: RingConfig.Load ended its goroutine")
 )
+
+// A notice is what OnError is told although all keys could be loaded. No start fails by it.
+type notice struct{ error }
+
+func serious(err error) bool {
+	var n notice
+	return err != nil && !errors.As(err, &n)
+}
 
 // loading is a call of Load under way.
 type loading struct {
@@ -44,33 +54,52 @@ func (r *Ring) refresh() {
 	}
 }
 
-// due tells whether ReloadInterval has passed, on the wall clock too: the other stands still while a machine sleeps.
+// due tells whether it is time for another Load: sooner after an error, as others may have the keys already.
 func (r *Ring) due(now time.Time) bool {
-	wall := now.Round(0).Sub(r.loaded.Round(0))
-	return wall < 0 || wall >= r.cfg.ReloadInterval || now.Sub(r.loaded) >= r.cfg.ReloadInterval
+	wait := r.cfg.ReloadInterval
+	if !r.lastWhole.Equal(r.lastTry) {
+		wait /= 4
+	}
+	return passed(r.lastTry, now) >= wait
 }
 
-// reload is the only one at a time, until it has told OnError.
+// passed returns how long ago t was, on the wall clock too: the other stands still while a machine sleeps. A clock that was set
+// back tells nothing, and counts as for ever.
+func passed(t, now time.Time) time.Duration {
+	wall := now.Round(0).Sub(t.Round(0))
+	if wall < 0 {
+		return math.MaxInt64
+	}
+	return max(wall, now.Sub(t))
+}
+
+// reload is the only one at a time, until it has told OnError. Load and OnError may end the goroutine.
 func (r *Ring) reload(l *loading) {
 	told := make(chan struct{})
 	slow := time.AfterFunc(loadPatience, func() {
 		defer close(told)
-		r.tell(errSlow)
+		r.report(errSlow)
 	})
-	loaded, err := r.load()
-	if !slow.Stop() {
-		<-told
-	}
-	r.mu.Lock()
-	r.keys, err = r.merge(loaded, err, l.began)
-	r.loaded = l.began
-	r.mu.Unlock()
-	close(l.done)
-
-	r.tell(err)
-	r.mu.Lock()
-	r.loading = nil
-	r.mu.Unlock()
+	loaded, err := []RingKey(nil), errEnded
+	defer func() {
+		defer func() {
+			r.mu.Lock()
+			r.loading = nil
+			r.mu.Unlock()
+		}()
+		if !slow.Stop() {
+			<-told
+		}
+		r.mu.Lock()
+		err = r.merge(loaded, err, l.began)
+		changed := r.remember(err)
+		r.mu.Unlock()
+		close(l.done)
+		if changed {
+			r.tell(err)
+		}
+	}()
+	loaded, err = r.load()
 }
 
 // load calls Load; a panic there must not end the process.
@@ -83,80 +112,24 @@ func (r *Ring) load() (keys []RingKey, err error) {
 	return r.cfg.Load()
 }
 
-// merge returns the keys to go on with, the oldest first: those loaded, without the compromised ones, or those from before
-// where they are of no use. The caller holds r.mu.
-func (r *Ring) merge(loaded []RingKey, err error, now time.Time) ([]ringKey, error) {
-	if err != nil && loaded == nil {
-		return r.keys, err
-	}
-	compromised := make(map[string]bool)
-	var good []RingKey
-	for _, k := range loaded {
-		if k.Signer != nil && k.Compromised {
-			compromised[k.Signer.KeyID()] = true
-		}
-	}
-	for _, k := range loaded {
-		if k.Signer == nil || !compromised[k.Signer.KeyID()] {
-			good = append(good, k)
-		}
-	}
-	before := slices.DeleteFunc(slices.Clone(r.keys), func(k ringKey) bool { return compromised[k.Signer.KeyID()] })
-	keys, fault := r.take(good, before, now)
-	if fault != nil { // withdrawing must not wait until somebody has mended the rest
-		return before, errors.Join(err, fault)
-	}
-	r.looked = now
-	if err == nil && len(keys) == 0 {
-		err = errEmpty
-	}
-	return keys, err
-}
-
-// take returns the keys loaded, with what is known of them from before.
-func (r *Ring) take(loaded []RingKey, before []ringKey, now time.Time) ([]ringKey, error) {
-	if err := check(loaded); err != nil {
-		return nil, err
-	}
-	keys := make([]ringKey, len(loaded))
-	for i, k := range loaded {
-		keys[i] = ringKey{RingKey: k, since: k.Published}
-		j := slices.IndexFunc(before, func(b ringKey) bool { return b.Signer.KeyID() == k.Signer.KeyID() })
-		switch {
-		case j >= 0 && !samePublic(k.Signer.Public(), before[j].Signer.Public()):
-			return nil, fmt.Errorf("jwks: the kid %q now names another key, of which caches do not know; give it a new one", k.Signer.KeyID())
-		case j >= 0 && k.Published.Equal(before[j].Published):
-			keys[i].since = before[j].since
-		case k.Published.Before(r.looked) && now.Sub(r.looked) < assertionLife:
-			keys[i].since = now // it was not there then, whatever it says: files keep their time when they are moved
-		}
-	}
-	slices.SortStableFunc(keys, func(a, b ringKey) int { return a.Published.Compare(b.Published) })
-	return keys, nil
-}
-
-// check finds keys that cannot be published: nobody could use their signatures.
-func check(keys []RingKey) error {
-	public := make([]Key, len(keys))
-	for i, k := range keys {
-		if k.Signer == nil {
-			return errors.New("jwks: a RingKey has no Signer")
-		}
-		public[i] = KeyOf(k.Signer)
-	}
-	_, err := Marshal(public...)
-	return err
-}
-
-// tell tells OnError what is new.
-func (r *Ring) tell(err error) {
+// report tells OnError of err if it is new.
+func (r *Ring) report(err error) {
 	r.mu.Lock()
+	changed := r.remember(err)
+	r.mu.Unlock()
+	if changed {
+		r.tell(err)
+	}
+}
+
+// remember tells whether err is another than the last. The caller holds r.mu.
+func (r *Ring) remember(err error) bool {
 	changed := text(err) != text(r.err)
 	r.err = err
-	r.mu.Unlock()
-	if !changed {
-		return
-	}
+	return changed
+}
+
+func (r *Ring) tell(err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			slog.Error(fmt.Sprintf("jwks: panic in RingConfig.OnError (%T)", p))
@@ -174,7 +147,7 @@ func text(err error) string {
 
 func logError(err error) {
 	if err != nil {
-		slog.Error("not all keys can be loaded; those that cannot stay as they were", "error", err)
+		slog.Error("not all keys can be loaded or used; those that cannot be loaded stay as they were", "error", err)
 	} else {
 		slog.Info("the keys can be loaded again")
 	}

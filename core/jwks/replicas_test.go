@@ -244,7 +244,7 @@ func (c *cluster) check() {
 // excused tells whether a compromise shortly before had its successor begin at once, or took the key away.
 func (c *cluster) excused(s signature, f fetch) bool {
 	for kid, at := range c.compromised {
-		if kid == s.kid && !f.at.Before(at) || !s.at.Before(at) && s.at.Before(at.Add(maxAge+2*reload)) {
+		if kid == s.kid && !f.at.Before(at) || !s.at.Before(at) && s.at.Before(at.Add(wait+reload)) {
 			return true
 		}
 	}

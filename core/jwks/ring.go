@@ -21,8 +21,9 @@ type RingKey struct {
 
 	// Published is since when the key is there for whoever loads the ring. All that publish it or sign with it must have the
 	// same, or they do not agree when to begin. It tells which key is the newer, of two with the same time the later in the list:
-	// a key that is older than the one that signs is not used. A ring does not believe a time before its last look at the keys,
-	// if that was within 300 s, and waits as if the key had come now.
+	// a key that is older than the one that signs is not used, and if it comes later, OnError is told. A ring does not believe a
+	// time before its last look at the keys, if that was within ReloadInterval and the longer of 300 s and MaxAge, and waits as
+	// if the key had come now.
 	Published time.Time
 
 	// Compromised withdraws the key now: it signs nothing and is not published any more.
@@ -32,32 +33,54 @@ type RingKey struct {
 // ringKey is one that may be used.
 type ringKey struct {
 	RingKey
-	since time.Time // it is published: Published, if that can be believed
+	since   time.Time // it is published: Published, if that can be believed
+	retired time.Time // when it was last seen replaced, and so not published
+	late    bool      // it was older than the key that signed when it came
+}
+
+// known returns since when caches may know the key.
+func (k ringKey) known() time.Time {
+	if k.retired.After(k.since) {
+		return k.retired
+	}
+	return k.since
+}
+
+// before tells whether k goes before b where neither may sign yet: if caches know it longer, or it is the newer of two that have
+// retired.
+func (k ringKey) before(b ringKey) bool {
+	return k.known().Before(b.known()) || k.known().Equal(b.known()) && k.known().Equal(k.retired)
 }
 
 // RingConfig says where the keys of a [Ring] come from. Load is required.
 type RingConfig struct {
 	// Load returns all keys: see [Directory]. It is called by NewRing and then when the ring is used and ReloadInterval has
-	// passed, never twice at once. With an error alone the ring stays as it was. Keys beside an error count. After 2 s the users
-	// of the ring go on with the keys from before.
+	// passed, or a quarter of it after an error; never twice at once. Without any key the ring stays as it was, also if there is
+	// no error: only RingKey.Compromised empties it. Keys beside an error count. After 2 s the users of the ring go on with the
+	// keys from before.
 	Load func() ([]RingKey, error)
 
-	// MaxAge is the longest that a cache may keep the JWKS: the one that [Handler] is given. If it is made shorter, what was
-	// served before counts until then. 0 means 5 minutes.
+	// MaxAge is the longest that a cache may keep the JWKS: the one that [Handler] is given. To make it shorter, give the
+	// shorter one to Handler first, and here only when the longer one has passed: caches go by what they were told. 0 means 5
+	// minutes.
 	MaxAge time.Duration
 
 	// ReloadInterval is how long it takes at most until a change of the keys is seen by all that publish them. 0 means 30 s.
 	ReloadInterval time.Duration
 
-	// OnError is told what keeps the keys from being loaded, or that none is left: once for each different error, and, with nil,
-	// when all is well again. The ring makes no other call of Load meanwhile. Nil means package slog's default logger.
+	// OnError is told what keeps the keys from being loaded or used, or that none is left: once for each different error, and,
+	// with nil, when all is well again. The ring makes no other call of Load meanwhile. Nil means package slog's default logger.
 	OnError func(error)
 }
 
 // A Ring is a Signer over several keys of which one signs, and a [Source] of those to publish. A new key is published at once
-// and signs once every cache must know it: MaxAge and ReloadInterval after it was published. The first one signs at once. The
-// old one stays published for as long as an assertion of its may be on its way: 300 s and ReloadInterval. All that load the
-// same keys agree, as long as their clocks do. There is nothing to close; all methods may be called from any goroutine.
+// and signs once every cache must know it, even if one reload fails: MaxAge, twice ReloadInterval and the time of a slow Load (2 s,
+// or ReloadInterval if that is shorter) after it was published. The first one signs at once. The old one stays published for as
+// long as an assertion of its may be on its way: 300 s and ReloadInterval. If the one that signs is compromised, another that
+// caches know takes its place, or else the one that has been published longest.
+//
+// All that load the same keys agree, as long as their clocks do. There is nothing to close; all methods may be called from any
+// goroutine.
 type Ring struct {
 	cfg RingConfig
 
@@ -65,9 +88,10 @@ type Ring struct {
 	keys    []ringKey  // the oldest first, without the compromised
 	active  string     // the kid of the key that signs
 	loading *loading   // nil if no Load is under way
-	loaded  time.Time  // when the last Load began
-	looked  time.Time  // when the last one whose keys count began
-	err     error      // of the last load
+	err     error      // what OnError was told last
+
+	// When the last Load began, the last whose keys count, and the last that also had no error.
+	lastTry, lastGood, lastWhole time.Time
 }
 
 // NewRing loads the keys. It is an error if that fails, or if none of them may be used.
@@ -86,21 +110,26 @@ func NewRing(c RingConfig) (*Ring, error) {
 	r := &Ring{cfg: c}
 	now := time.Now()
 	loaded, err := r.load()
-	if err == nil {
-		r.keys, err = r.merge(loaded, nil, now)
+	if !serious(err) {
+		err = r.merge(loaded, err, now)
+		if err == nil && len(r.keys) == 0 {
+			err = errEmpty
+		}
 	}
-	if err != nil {
+	if serious(err) {
 		return nil, fmt.Errorf("jwks: NewRing: %w", err)
 	}
-	r.loaded = now
+	r.report(err)
 	return r, nil
 }
 
 // MaxAge returns RingConfig.MaxAge, for [Handler].
 func (r *Ring) MaxAge() time.Duration { return r.cfg.MaxAge }
 
-// Err returns what OnError was told last: nil if all is well.
+// Err returns what OnError was told last: nil if all is well. Like all methods but MaxAge it loads the keys if it is time for
+// that, so that a health check need not wait for a request to learn of an error.
 func (r *Ring) Err() error {
+	r.refresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
@@ -147,43 +176,68 @@ func (r *Ring) current() smartauth.PublicSigner {
 
 // PublicKeys implements [Source].
 func (r *Ring) PublicKeys() ([]Key, error) {
+	keys, _ := r.published()
+	return keys, nil
+}
+
+// published returns the keys to publish, and how long a cache may keep them: not at all if they were looked at so long ago, or so
+// badly, that a key may be missing which caches must know by now.
+func (r *Ring) published() (keys []Key, maxAge time.Duration) {
 	r.refresh()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.signing(now)
-	var public []Key
+	for _, k := range r.inUse(now) {
+		keys = append(keys, KeyOf(k.Signer))
+	}
+	if passed(r.lastWhole, now) <= r.cfg.ReloadInterval+r.patience() {
+		maxAge = r.cfg.MaxAge
+	}
+	return keys, maxAge
+}
+
+// inUse returns the keys that others have not replaced, the oldest first. The caller holds r.mu.
+func (r *Ring) inUse(now time.Time) []ringKey {
+	var keys []ringKey
 	for i, k := range r.keys {
 		replaced := slices.ContainsFunc(r.keys[i+1:], func(newer ringKey) bool { return !now.Before(r.replaces(newer)) })
-		if !replaced || k.Signer.KeyID() == r.active {
-			public = append(public, KeyOf(k.Signer))
+		if !replaced {
+			keys = append(keys, k)
 		}
 	}
-	return public, nil
+	return keys
 }
 
 // signing returns the key that signs, nil if there is none. It does not give way to an older one again, if the clock is set back
 // or its file touched: others may have withdrawn that. The caller holds r.mu.
 func (r *Ring) signing(now time.Time) smartauth.PublicSigner {
-	if len(r.keys) == 0 {
+	keys := r.inUse(now)
+	if len(keys) == 0 {
 		return nil
 	}
-	i := len(r.keys) - 1
-	for ; i > 0; i-- {
-		if k := r.keys[i]; !now.Before(r.signsFrom(k)) || k.Signer.KeyID() == r.active {
-			break
+	best, found := keys[0], false
+	for _, k := range keys {
+		if k.Signer.KeyID() == r.active || !now.Before(r.signsFrom(k)) {
+			best, found = k, true // the newest that may
+		} else if !found && k.before(best) {
+			best = k
 		}
 	}
-	r.active = r.keys[i].Signer.KeyID()
-	return r.keys[i].Signer
+	r.active = best.Signer.KeyID()
+	return best.Signer
 }
 
-// signsFrom returns when every cache must know a key that is not the first.
+// signsFrom returns when every cache must know a key that is not the first. One reload may have failed, and the one after it
+// have been slow; what is served later than that is not to be cached.
 func (r *Ring) signsFrom(k ringKey) time.Time {
-	return k.since.Add(r.cfg.MaxAge + r.cfg.ReloadInterval)
+	return k.known().Add(r.cfg.MaxAge + 2*r.cfg.ReloadInterval + r.patience())
 }
 
 // replaces returns when keys older than k are not needed any more: when the last assertion before k signed has ended.
 func (r *Ring) replaces(k ringKey) time.Time {
 	return r.signsFrom(k).Add(assertionLife + r.cfg.ReloadInterval)
 }
+
+// patience is how much later than it should be a reload may count.
+func (r *Ring) patience() time.Duration { return min(loadPatience, r.cfg.ReloadInterval) }

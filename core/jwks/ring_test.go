@@ -95,6 +95,7 @@ func use(t *testing.T, when string, r *jwks.Ring, kid string, published ...strin
 const (
 	maxAge = 5 * time.Minute
 	reload = 30 * time.Second
+	wait   = maxAge + 2*reload + 2*time.Second // until a new key signs
 )
 
 func TestRotation(t *testing.T) {
@@ -114,7 +115,7 @@ func TestRotation(t *testing.T) {
 		s.add("2")
 		time.Sleep(reload)
 		use(t, "a new one is published", r, "1", "1", "2")
-		time.Sleep(maxAge - time.Nanosecond)
+		time.Sleep(wait - reload - time.Nanosecond)
 		use(t, "until every cache must know it", r, "1", "1", "2")
 		time.Sleep(time.Nanosecond)
 		use(t, "then it signs", r, "2", "1", "2")
@@ -125,7 +126,7 @@ func TestRotation(t *testing.T) {
 
 		s.add("3")
 		s.add("4") // at the same time: the later is the newer
-		time.Sleep(maxAge + reload)
+		time.Sleep(wait)
 		use(t, "two at once", r, "4", "2", "3", "4")
 		time.Sleep(time.Hour)
 		use(t, "an hour later", r, "4", "4")
@@ -155,7 +156,7 @@ func TestCompromised(t *testing.T) {
 		r := must(jwks.NewRing(jwks.RingConfig{Load: s.load, OnError: o.onError}))
 		time.Sleep(time.Hour)
 		s.add("2")
-		time.Sleep(6 * time.Minute)
+		time.Sleep(7 * time.Minute)
 		use(t, "before", r, "2", "1", "2")
 		compromise := func(i int) { s.set(func() { s.keys[i].Compromised = true }) }
 		compromise(1)
@@ -199,7 +200,7 @@ func TestPublishedIsNotBelieved(t *testing.T) {
 		s.add("2")
 		s.set(func() { s.keys[1].Published = time.Now().Add(-50 * time.Minute) }) // moved with the time of its making
 		use(t, "at once", r, "1", "1", "2")
-		time.Sleep(maxAge + reload - time.Nanosecond)
+		time.Sleep(wait - time.Nanosecond)
 		use(t, "until every cache must know it", r, "1", "1", "2")
 		time.Sleep(time.Nanosecond)
 		use(t, "then", r, "2", "1", "2")

@@ -126,15 +126,28 @@ func writeKey(file string, key crypto.Signer) (err error) {
 	if err != nil {
 		return err
 	}
-	err = os.Link(f.Name(), file) // a rename would overwrite
+	err = link(f.Name(), file) // a rename would overwrite
 	if errors.Is(err, fs.ErrExist) {
 		return taken(file)
 	}
-	if err != nil { // some file systems have no links
-		if _, gone := os.Lstat(file); gone == nil {
-			return taken(file)
-		}
+	if err == nil {
+		return nil
+	}
+	// Some file systems have no links. Whoever makes the name may replace what is there, and that is nothing.
+	own, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return taken(file)
+	}
+	if err != nil {
+		return err
+	}
+	if err = own.Close(); err == nil {
 		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(file)
 	}
 	return err
 }
+
+var link = os.Link // another in tests

@@ -5,10 +5,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -113,5 +115,61 @@ func TestGenOverwritesNothing(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// Where a file system has no links, one of several that make the same file wins, and the others leave it alone.
+func TestGenWithoutLinks(t *testing.T) {
+	link = func(string, string) error { return &os.LinkError{Op: "link", Err: errors.ErrUnsupported} }
+	t.Cleanup(func() { link = os.Link })
+	for range 20 {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "key.pem")
+		var made []smartauth.PublicSigner
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range 8 {
+			key, err := keyTypes[len(keyTypes)-1].make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				if err := writeKey(file, key); err != nil {
+					if !strings.Contains(err.Error(), "is there already") {
+						t.Error(err)
+					}
+					return
+				}
+				signer, err := smartauth.NewSigner(key, "")
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				made = append(made, signer)
+			})
+		}
+		wg.Wait()
+		kept, err := smartauth.ReadKeyFile(file, nil, "")
+		if err != nil || len(made) != 1 || made[0].KeyID() != kept.KeyID() {
+			t.Fatalf("%d were made, %v", len(made), err)
+		}
+		if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+			t.Errorf("left behind: %v", entries)
+		}
+	}
+}
+
+// While a key is written its file has a name that a ring takes no notice of.
+func TestGenWritesUnderAnotherName(t *testing.T) {
+	seen := ""
+	link = func(from, to string) error { seen = filepath.Base(from); return os.Link(from, to) }
+	t.Cleanup(func() { link = os.Link })
+	key, err := keyTypes[len(keyTypes)-1].make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeKey(filepath.Join(t.TempDir(), "key.pem"), key); err != nil || !strings.HasPrefix(seen, ".") {
+		t.Errorf("written as %q, %v", seen, err)
 	}
 }
