@@ -112,7 +112,7 @@ func (b *requestBody) again(ctx context.Context, answered bool) func() (*request
 	switch {
 	case b == nil:
 		return func() (*requestBody, error) { return nil, nil }
-	case b.remake == nil && !(b.keepable && answered):
+	case b.remake == nil && (!b.keepable || !answered):
 		return nil
 	}
 	done := make(chan struct{})
