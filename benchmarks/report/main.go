@@ -71,7 +71,8 @@ const introduction = `# Beside the peers
 
 This file and its plots are written by ` + "`make bench`" + `; the program is in [benchmarks](../benchmarks). The peers are
 golang.org/x/oauth2 (client credentials), the cached token provider of cloud.google.com/go/auth and the CredentialsCache of
-aws-sdk-go-v2, each set up as its documentation says. The *floor* is the least that the work can cost.
+aws-sdk-go-v2, each set up as its documentation says; google's transport is written out, as the package that has it brings gRPC. The *floor* is
+the least that the work can cost.
 
 Times are medians of interleaved rounds, and only their ratios within one run mean something. Counts are of HTTP requests and
 calls: in virtual time where the peer allows it, and they do not depend on the machine. A peer that holds a mutex during a token
