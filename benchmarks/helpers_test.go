@@ -1,6 +1,7 @@
 package benchmarks
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/auth"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 	"golang.org/x/oauth2"
@@ -18,6 +21,8 @@ import (
 type sources struct {
 	smartauth *smartauth.Source
 	oauth2    oauth2.TokenSource
+	google    *auth.Credentials
+	aws       *aws.CredentialsCache
 	floor     *floorSource
 }
 
@@ -47,8 +52,13 @@ func newSources(tb testing.TB) sources {
 		tb.Fatal(err)
 	}
 
-	return sources{ours, theirs, newFloorSource(token.AccessToken())}
+	same := sameToken{&auth.Token{Value: token.AccessToken(), Expiry: time.Now().Add(tokenLifetime)}}
+	return sources{ours, theirs, newGoogle(same), aws.NewCredentialsCache(awsProvider(same)), newFloorSource(token.AccessToken())}
 }
+
+type sameToken struct{ token *auth.Token }
+
+func (s sameToken) Token(context.Context) (*auth.Token, error) { return s.token, nil }
 
 // floorSource is the least that a cache can do: one load and one look at the clock.
 type floorSource struct{ current atomic.Pointer[floorToken] }

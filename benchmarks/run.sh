@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the benchmarks and prints benchstat's tables with the peers as columns. The results stay in the file named at the end.
+# Runs the benchmarks, prints benchstat's tables with the peers as columns, and writes docs/benchmarks.md with its plots. The
+# results stay in the folder named at the end; `go run ./report FOLDER` writes the document from them again.
 #
 #   run.sh [rounds]   10 unless told
 set -euo pipefail
@@ -13,11 +14,17 @@ go test -c -o "$dir/benchmarks" .
 
 # Rounds and no -count: that would run a peer ten times before the next, and what else the machine does meanwhile would
 # look like a difference between them.
+bench() { "$dir/benchmarks" -test.run '^$' -test.benchtime 0.2s -test.bench "$@"; }
 for ((i = 1; i <= rounds; i++)); do
 	echo "round $i of $rounds" >&2
-	"$dir/benchmarks" -test.run '^$' -test.bench '^Benchmark(TokenSerial|Transport|Resty|RetryableHTTP|Observed)$' -test.cpu 1
-	"$dir/benchmarks" -test.run '^$' -test.bench '^BenchmarkTokenParallel$' -test.cpu 1,8
+	bench '^Benchmark(TokenSerial|Transport|Resty|RetryableHTTP|Observed|Signature)$' -test.cpu 1
+	bench '^BenchmarkTokenParallel$' -test.cpu 1,8
+	bench '^BenchmarkColdHerd$' -test.cpu 2
 done >"$dir/results"
 
-go run "$benchstat" -col /peer "$dir/results"
-echo "results: $dir/results" >&2
+# Three times, for the peers that are measured in real time.
+"$dir/benchmarks" -test.v -test.count 3 -test.run '^Test(ColdHerd|HerdAgainst503|ExpiryCrossing|ShortTokens|Revocation)$' >"$dir/scenarios"
+
+go run "$benchstat" -col /peer "$dir/results" | tee "$dir/benchstat"
+go run ./report "$dir"
+echo "results: $dir" >&2

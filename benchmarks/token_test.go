@@ -12,7 +12,10 @@ func tokenPeers(tb testing.TB) []tokenPeer {
 	return []tokenPeer{
 		{"floor", func() error { _, err := s.floor.Token(); return err }},
 		{"smartauth", func() error { _, err := s.smartauth.Token(ctx); return err }},
+		{"smartauth+otel", observedPeers(tb)[2].token},
 		{"oauth2", func() error { _, err := s.oauth2.Token(); return err }},
+		{"google", func() error { _, err := s.google.Token(ctx); return err }},
+		{"aws", func() error { _, err := s.aws.Retrieve(ctx); return err }},
 	}
 }
 

@@ -64,6 +64,7 @@ func transportPeers(tb testing.TB) ([]transportPeer, *answer, *http.Request) {
 		{"floor", &floorTransport{s.floor, base}},
 		{"smartauth", &smarthttp.Transport{Source: s.smartauth, Base: base}},
 		{"oauth2", &oauth2.Transport{Source: s.oauth2, Base: base}},
+		{"google", &googleTransport{s.google, base}},
 	}, base, r
 }
 

@@ -1,0 +1,125 @@
+// Command report writes docs/benchmarks.md and its plots from the results of run.sh, which are in the folder it is given.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) != 2 {
+		log.Fatal("usage: go run ./report FOLDER, in benchmarks/")
+	}
+	if err := write(os.Args[1], filepath.Join("..", "docs")); err != nil {
+		log.Fatal("report: ", err)
+	}
+}
+
+func write(from, to string) error {
+	r, texts := make(results), make(map[string]string)
+	for _, name := range []string{"results", "scenarios", "benchstat"} {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		texts[name] = string(text)
+		if name == "benchstat" {
+			continue
+		}
+		if err := r.read(bytes.NewReader(text)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	files := plots(r)
+	files["benchmarks.md"] = document(r, texts["results"], texts["benchstat"])
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(to, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func plots(r results) map[string]string {
+	draw := func(title, measure, unit, format string, scale float64, peers ...string) string {
+		var bars []bar
+		for _, peer := range peers {
+			v := r.median(measure, peer, unit) / scale
+			bars = append(bars, bar{peer, v, fmt.Sprintf(format, v)})
+		}
+		return plot(title, ours, bars)
+	}
+	return map[string]string{
+		"benchmarks-token.svg": draw("A cached token, one goroutine", "TokenSerial", nanos, "%.0f ns", 1,
+			"floor", ours, "smartauth+otel", "oauth2", "google", "aws"),
+		"benchmarks-crowd.svg": draw("A cached token, eight goroutines", "TokenParallel-8", nanos, "%.0f ns", 1,
+			"floor", ours, "smartauth+otel", "oauth2", "google", "aws"),
+		"benchmarks-transport.svg": draw("The transport, with four headers of the caller", "Transport", nanos, "%.0f ns", 1,
+			"floor", ours, "oauth2", "google"),
+	}
+}
+
+const introduction = `# Beside the peers
+
+This file and its plots are written by ` + "`make bench`" + `; the program is in [benchmarks](../benchmarks). The peers are
+golang.org/x/oauth2 (client credentials), the cached token provider of cloud.google.com/go/auth and the CredentialsCache of
+aws-sdk-go-v2, each set up as its documentation says; google's transport is written out, as the package that has it brings gRPC. The *floor* is
+the least that the work can cost.
+
+Times are medians of interleaved rounds, and only their ratios within one run mean something. Counts are of HTTP requests and
+calls: in virtual time where the peer allows it, and they do not depend on the machine. A peer that holds a mutex during a token
+request is measured in real time, and has the least of three runs; x/oauth2 crosses the expiry of a token of 12 s, of which it uses
+2 s, the others that of one of 300 s. The tests assert our counts and allocations; no test asserts a time. The commands are for the
+folder benchmarks/, with GOWORK=off; for the times, make bench runs them in rounds.
+
+`
+
+var yesNo = map[bool]string{true: "yes", false: "**no**"}
+
+func document(r results, raw, benchstat string) string {
+	var s, missed strings.Builder
+	s.WriteString(introduction)
+	cpu := regexp.MustCompile(`(?m)^cpu: (.*)$`).FindStringSubmatch(raw)
+	if cpu == nil {
+		cpu = []string{"", "unknown CPU"}
+	}
+	fmt.Fprintf(&s, "Measured %s with %s on %s/%s, %s, %d cores, %d rounds.\n\n", time.Now().Format("2006-01-02"), runtime.Version(),
+		runtime.GOOS, runtime.GOARCH, strings.TrimSpace(cpu[1]), runtime.NumCPU(), len(r["TokenSerial"][ours][nanos]))
+	s.WriteString("| what | target | smartauth | met | peers |\n|---|---|---|---|---|\n")
+	rows := targets(r)
+	for _, t := range rows {
+		met := yesNo[t.met]
+		if t.want == "" {
+			met = ""
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", t.what, t.want, t.ours, met, t.peers)
+		if !t.met {
+			why := t.why
+			if why == "" {
+				why = "The spread that benchstat shows below tells how much of that may be what else the machine did."
+			}
+			fmt.Fprintf(&missed, "- **%s**: %s where %s is wanted. %s\n", t.what, t.ours, t.want, why)
+		}
+	}
+	if missed.Len() > 0 {
+		s.WriteString("\n## Missed\n\n" + missed.String())
+	}
+	s.WriteString("\n## Plots\n\n")
+	for _, p := range []string{"token", "crowd", "transport"} {
+		fmt.Fprintf(&s, "![Bars of the times of each peer, which benchstat lists below](benchmarks-%s.svg)\n\n", p)
+	}
+	s.WriteString("## What makes each figure\n\n| what | command |\n|---|---|\n")
+	for _, t := range rows {
+		fmt.Fprintf(&s, "| %s | `%s` |\n", t.what, t.command)
+	}
+	s.WriteString("\n## What benchstat says\n\n```\n" + strings.TrimSpace(benchstat) + "\n```\n")
+	return s.String()
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+)
+
+const sample = `cpu: Some CPU
+BenchmarkTokenSerial/peer=smartauth+otel         	 1410294	        43.5 ns/op	       0 B/op	       0 allocs/op
+BenchmarkTokenParallel/peer=oauth2-8 	 10	        40 ns/op
+BenchmarkTokenParallel/peer=oauth2-8 	 10	        60 ns/op
+=== ATTR  TestRevocation/peer=google failed 3067
+`
+
+func TestReadsResults(t *testing.T) {
+	r := make(results)
+	if err := r.read(strings.NewReader(sample)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		measure, peer, unit string
+		want                float64
+	}{
+		{"TokenSerial", "smartauth+otel", "ns/op", 43.5},
+		{"TokenSerial", "smartauth+otel", "allocs/op", 0},
+		{"TokenParallel-8", "oauth2", "ns/op", 50},
+		{"Revocation", "google", "failed", 3067},
+	} {
+		if got := r.median(c.measure, c.peer, c.unit); got != c.want {
+			t.Errorf("%s %s %s: %v, want %v", c.measure, c.peer, c.unit, got, c.want)
+		}
+	}
+	if got := r.median("TokenSerial", "nobody", "ns/op"); !math.IsNaN(got) {
+		t.Errorf("%v for what was not measured", got)
+	}
+}
+
+// What was not measured must not look as if it met its target.
+func TestNothingMeasuredMeetsNoTarget(t *testing.T) {
+	for _, row := range targets(make(results)) {
+		if row.met && row.want != "" {
+			t.Errorf("%s: met without a figure", row.what)
+		}
+	}
+}
+
+func TestPlotIsXML(t *testing.T) {
+	d := xml.NewDecoder(strings.NewReader(plot("a < b & c", ours, []bar{{ours, 1, "1 ns"}, {"none", 0, `"0"`}})))
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
