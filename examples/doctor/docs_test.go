@@ -53,14 +53,23 @@ func blocks(t *testing.T, kind string) []string {
 	return found
 }
 
+// need skips a test whose program is not on a developer's machine. In CI it is there, or the test fails.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
 // A terminal runs commands as a reader would, with the programs that the go command makes of the examples.
 type terminal struct{ dir, bin string }
 
 func newTerminal(t *testing.T) terminal {
 	t.Helper()
-	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("no bash:", err)
-	}
+	need(t, "bash")
 	term := terminal{t.TempDir(), t.TempDir()}
 	build := exec.Command("go", "build", "-o", term.bin, "../keys", "../doctor", "../quickstart")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -199,9 +208,7 @@ func TestByHandOfTheDocs(t *testing.T) {
 			t.Errorf("%q is not done by hand", line)
 		}
 	}
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("no openssl:", err)
-	}
+	need(t, "openssl")
 	term := newTerminal(t)
 	term.run(t, script)
 	if _, err := smartauth.ReadKeyFile(filepath.Join(term.dir, "key.pem"), nil, ""); err != nil {

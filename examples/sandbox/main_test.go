@@ -159,10 +159,13 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestQuote(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip(err)
+	}
 	for _, text := range []string{"/tmp/key.pem", "my key.pem", "it's", "$HOME;`id`", ""} {
 		out, err := exec.Command("sh", "-c", "printf %s "+quote(text)).Output()
 		if err != nil {
-			t.Skip("no shell:", err)
+			t.Fatalf("%q as %s: %v", text, quote(text), err)
 		}
 		if string(out) != text {
 			t.Errorf("the shell reads %q as %q", quote(text), out)
