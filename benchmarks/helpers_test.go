@@ -2,9 +2,11 @@ package benchmarks
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,4 +84,12 @@ func (s *floorSource) Token() (*floorToken, error) {
 		return t, nil
 	}
 	return nil, http.ErrNotSupported
+}
+
+var first = flag.Int("first", 0, "the number of the peer that each benchmark begins with, so that rounds may take turns")
+
+// inTurn returns the peers from the first on, and then those before.
+func inTurn[T any](peers []T) []T {
+	n := *first % len(peers)
+	return slices.Concat(peers[n:], peers[:n])
 }

@@ -37,10 +37,11 @@ func coldHerdOf(tb testing.TB, w *world, name string) func() error {
 }
 
 func BenchmarkColdHerd(b *testing.B) {
-	w := newWorld(b, worldOptions{delay: coldDelay, lifetime: tokenLifetime})
-	for _, name := range append([]string{"floor"}, peerNames...) {
+	w := newWorld(b, worldOptions{})
+	w.elsewhere(b, coldDelay)
+	for _, name := range inTurn(append([]string{"floor"}, peerNames...)) {
 		b.Run("peer="+name, func(b *testing.B) {
-			before := w.requests.Load()
+			before := w.tokenRequests(b)
 			for b.Loop() {
 				b.StopTimer()
 				call := coldHerdOf(b, w, name)
@@ -51,7 +52,7 @@ func BenchmarkColdHerd(b *testing.B) {
 					}
 				}
 			}
-			b.ReportMetric(float64(w.requests.Load()-before)/float64(b.N), "requests/op")
+			b.ReportMetric(float64(w.tokenRequests(b)-before)/float64(b.N), "requests/op")
 		})
 	}
 }

@@ -49,7 +49,7 @@ func observedPeers(tb testing.TB) []tokenPeer {
 }
 
 func BenchmarkObserved(b *testing.B) {
-	for _, p := range observedPeers(b) {
+	for _, p := range inTurn(observedPeers(b)) {
 		b.Run("peer="+p.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,8 +13,8 @@ dir=$(mktemp -d)
 go test -c -o "$dir/benchmarks" .
 
 # Rounds and no -count: that would run a peer ten times before the next, and what else the machine does meanwhile would
-# look like a difference between them.
-bench() { "$dir/benchmarks" -test.run '^$' -test.benchtime 0.2s -test.bench "$@"; }
+# look like a difference between them. Each round begins with another peer.
+bench() { "$dir/benchmarks" -first $((i - 1)) -test.run '^$' -test.benchtime 0.2s -test.bench "$@"; }
 for ((i = 1; i <= rounds; i++)); do
 	echo "round $i of $rounds" >&2
 	bench '^Benchmark(TokenSerial|Transport|Resty|RetryableHTTP|Observed|Signature)$' -test.cpu 1
@@ -25,6 +25,9 @@ done >"$dir/results"
 # Three times, for the peers that are measured in real time.
 "$dir/benchmarks" -test.v -test.count 3 -test.run '^Test(ColdHerd|HerdAgainst503|ExpiryCrossing|ShortTokens|Revocation)$' >"$dir/scenarios"
 
-go run "$benchstat" -col /peer "$dir/results" | tee "$dir/benchstat"
+# In this order whoever is measured first, and without bytes and means over unlike benchmarks.
+peers='/peer@(bare floor unobserved smartauth "smartauth+otel" noop sdk otelhttp oauth2 google aws)'
+go run "$benchstat" -table .name -col "$peers" -filter '.unit:(sec/op OR allocs/op OR requests/op)' "$dir/results" |
+	grep -v '^geomean' | tee "$dir/benchstat"
 go run ./report "$dir"
 echo "results: $dir" >&2

@@ -81,7 +81,7 @@ func BenchmarkRetryableHTTP(b *testing.B) { benchmarkStack(b, retryablePeers) }
 
 func benchmarkStack(b *testing.B, of func(testing.TB) ([]stackPeer, *answer)) {
 	peers, _ := of(b)
-	for _, p := range peers {
+	for _, p := range inTurn(peers) {
 		b.Run("peer="+p.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -20,7 +20,7 @@ func tokenPeers(tb testing.TB) []tokenPeer {
 }
 
 func BenchmarkTokenSerial(b *testing.B) {
-	for _, p := range tokenPeers(b) {
+	for _, p := range inTurn(tokenPeers(b)) {
 		b.Run("peer="+p.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -33,7 +33,7 @@ func BenchmarkTokenSerial(b *testing.B) {
 }
 
 func BenchmarkTokenParallel(b *testing.B) {
-	for _, p := range tokenPeers(b) {
+	for _, p := range inTurn(tokenPeers(b)) {
 		b.Run("peer="+p.name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

@@ -19,6 +19,7 @@ type world struct {
 	requests atomic.Int64 // of the token endpoint
 	valid    atomic.Int64 // the token that the FHIR server takes
 	refused  atomic.Int64 // FHIR requests answered with 401
+	remote   string       // the origin of a token endpoint elsewhere; empty for the sandbox's own
 }
 
 type worldOptions struct {

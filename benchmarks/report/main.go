@@ -48,25 +48,6 @@ func write(from, to string) error {
 	return nil
 }
 
-func plots(r results) map[string]string {
-	draw := func(title, measure, unit, format string, scale float64, peers ...string) string {
-		var bars []bar
-		for _, peer := range peers {
-			v := r.median(measure, peer, unit) / scale
-			bars = append(bars, bar{peer, v, fmt.Sprintf(format, v)})
-		}
-		return plot(title, ours, bars)
-	}
-	return map[string]string{
-		"benchmarks-token.svg": draw("A cached token, one goroutine", "TokenSerial", nanos, "%.0f ns", 1,
-			"floor", ours, "smartauth+otel", "oauth2", "google", "aws"),
-		"benchmarks-crowd.svg": draw("A cached token, eight goroutines", "TokenParallel-8", nanos, "%.0f ns", 1,
-			"floor", ours, "smartauth+otel", "oauth2", "google", "aws"),
-		"benchmarks-transport.svg": draw("The transport, with four headers of the caller", "Transport", nanos, "%.0f ns", 1,
-			"floor", ours, "oauth2", "google"),
-	}
-}
-
 const introduction = `# Beside the peers
 
 This file and its plots are written by ` + "`make bench`" + `; the program is in [benchmarks](../benchmarks). The peers are
@@ -74,11 +55,12 @@ golang.org/x/oauth2 (client credentials), the cached token provider of cloud.goo
 aws-sdk-go-v2, each set up as its documentation says; google's transport is written out, as the package that has it brings gRPC. The *floor* is
 the least that the work can cost.
 
-Times are medians of interleaved rounds, and only their ratios within one run mean something. Counts are of HTTP requests and
-calls: in virtual time where the peer allows it, and they do not depend on the machine. A peer that holds a mutex during a token
-request is measured in real time, and has the least of three runs; x/oauth2 crosses the expiry of a token of 12 s, of which it uses
-2 s, the others that of one of 300 s. The tests assert our counts and allocations; no test asserts a time. The commands are for the
-folder benchmarks/, with GOWORK=off; for the times, make bench runs them in rounds.
+Times are medians of rounds, each of which begins with another peer, and only their ratios within one run mean something. The
+cold herd's token endpoint is a process of its own. Counts are of HTTP requests and calls: in virtual time where the peer allows
+it, and they do not depend on the machine. A peer that holds a mutex during a token request is measured in real time, and has the
+least of three runs; x/oauth2 crosses the expiry of a token of 12 s, of which it uses 2 s, the others that of one of 300 s. The
+tests assert our counts and allocations; no test asserts a time. The commands are for the folder benchmarks/, with GOWORK=off; for
+the times, make bench runs them in rounds.
 
 `
 
@@ -113,8 +95,8 @@ func document(r results, raw, benchstat string) string {
 		s.WriteString("\n## Missed\n\n" + missed.String())
 	}
 	s.WriteString("\n## Plots\n\n")
-	for _, p := range []string{"token", "crowd", "transport"} {
-		fmt.Fprintf(&s, "![Bars of the times of each peer, which benchstat lists below](benchmarks-%s.svg)\n\n", p)
+	for _, c := range charts(r) {
+		fmt.Fprintf(&s, "![%s](%s)\n\n", c.alt, c.file)
 	}
 	s.WriteString("## What makes each figure\n\n| what | command |\n|---|---|\n")
 	for _, t := range rows {
