@@ -5,7 +5,7 @@ LINT = $(CURDIR)/scripts/golangci-lint.sh
 # Runs a command in each module, with the module alone as its consumers see it.
 each = @set -e; dirs=$$(scripts/modules.sh all); for dir in $$dirs; do echo "== $$dir"; (cd $$dir && GOWORK=off $(1)); done
 
-.PHONY: build test race vet lint fmt tidy interop bench consumer ci release-dry-run
+.PHONY: build test race vet lint fmt tidy fuzz interop bench consumer ci release-dry-run
 
 build:
 	$(call each,go build ./...)
@@ -31,6 +31,9 @@ tidy:
 interop:
 	set -e; for lock in interop/*/package-lock.json; do npm ci --prefix $$(dirname $$lock) --ignore-scripts; done
 	cd interop && GOWORK=off go test -race -count=1 ./...
+
+fuzz:
+	scripts/fuzz.sh
 
 bench:
 	benchmarks/run.sh
