@@ -11,6 +11,7 @@ import (
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 func (d *doctor) token(ctx context.Context) Check {
@@ -76,13 +77,13 @@ func (d *doctor) refused(e *smartauth.Error) (ruledOut string, causes []string) 
 	switch {
 	case readable && !jwks:
 		causes = append(causes, fmt.Sprintf("the key that is published with kid %q is another than the one that signs, or another JWKS URL is registered for the client, "+
-			"or the server cannot read it", printable(e.KeyID, 64)))
+			"or the server cannot read it", clean.Value(e.KeyID, 64)))
 	case jwks:
 		causes = append(causes, "another JWKS URL than this one is registered for the client, or the server cannot read it, though this machine can: "+
 			"a firewall, a bot filter, a name that only you can look up")
 	case d.JWKSURL == "":
 		causes = append(causes, fmt.Sprintf("kid %q is not in the JWKS that is registered, or with another key, or the server cannot read it: "+
-			"give Options.JWKSURL and it is checked", printable(e.KeyID, 64)))
+			"give Options.JWKSURL and it is checked", clean.Value(e.KeyID, 64)))
 	}
 	switch {
 	case e.Algorithm == koppeltaalPEM:
