@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
@@ -116,7 +117,7 @@ var errNoKey = errors.New("Config.Signer has no current key")
 
 // signingError returns the *Error for what a Signer returned. The text is cleaned: it may quote what was sent to a KMS.
 func signingError(err error) *Error {
-	return &Error{Phase: PhaseSign, Kind: Temporary, err: cleaned(err, sanitize(err.Error(), 256)), again: !timedOut(err)}
+	return &Error{Phase: PhaseSign, Kind: Temporary, err: clean.Wrap(err), again: !timedOut(err)}
 }
 
 // bounded returns what do returns, or an error when ctx ends before: code that is not ours may heed no context, and must not

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
@@ -99,7 +101,7 @@ func parseToken(body []byte, sent time.Time) (*Token, oauthError, error) {
 	case strings.ContainsFunc(r.AccessToken, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return nil, oauthError{}, fmt.Errorf("%w: access_token has characters that no header may hold", errUnusable)
 	case r.TokenType != "" && !strings.EqualFold(r.TokenType, "Bearer"):
-		return nil, oauthError{}, fmt.Errorf("%w: token_type is %q", errUnusable, sanitize(r.TokenType, 16))
+		return nil, oauthError{}, fmt.Errorf("%w: token_type is %q", errUnusable, clean.Text(r.TokenType, 16))
 	}
 	life, err := lifetime(r.ExpiresIn)
 	if err != nil {

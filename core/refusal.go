@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
@@ -26,8 +28,8 @@ func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
 	var oauth oauthError
 	_ = json.Unmarshal(resp.body, &oauth) // plain text and HTML are common, and say nothing more than the status
 	secrets := s.secrets(endpoint, a)
-	e.Code = sanitize(oauth.Code, 64, secrets...)
-	e.Description = sanitize(oauth.Description, 256, secrets...)
+	e.Code = clean.Text(oauth.Code, 64, secrets...)
+	e.Description = clean.Text(oauth.Description, 256, secrets...)
 	if e.Kind == Temporary {
 		return e
 	}

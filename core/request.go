@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
@@ -47,12 +48,12 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 		return resp, nil
 	}
 	e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), again: true}
-	clean := networkError(err)
-	e.err, e.Hints = clean, networkHints(phase, err)
+	shown := clean.Network(err)
+	e.err, e.Hints = shown, networkHints(phase, err)
 	switch {
 	case timedOut(err):
 		e.again = false // the server may still be at work on it
-		clean.text = fmt.Sprintf("no answer within %v", time.Since(began).Round(100*time.Millisecond))
+		shown.Text = fmt.Sprintf("no answer within %v", time.Since(began).Round(100*time.Millisecond))
 	case errors.Is(err, errForeignRedirect), errors.Is(err, errTooManyRedirects), errors.Is(err, errTooLarge):
 		e.Kind, e.again = Refused, false
 	}

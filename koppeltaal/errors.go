@@ -1,14 +1,10 @@
 package koppeltaal
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -62,55 +58,4 @@ func display(u *url.URL) string {
 	c := *u
 	c.RawQuery, c.ForceQuery, c.Fragment, c.User = "", false, "", nil
 	return c.String()
-}
-
-// cleanError is an error whose text may be shown. It wraps the original if nothing was removed, and otherwise the one of causes
-// that it was.
-type cleanError struct {
-	text string
-	err  error
-}
-
-func (e *cleanError) Error() string { return e.text }
-func (e *cleanError) Unwrap() error { return e.err }
-
-var causes = []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF}
-
-// cleaned removes from the error of an HTTP client its URL, the quotations of what the server has sent, and the secrets.
-func cleaned(err error, secrets ...string) error {
-	if ue := (*url.Error)(nil); errors.As(err, &ue) {
-		err = ue.Err
-	}
-	e := &cleanError{text: clean(quoted.ReplaceAllString(err.Error(), "..."), secrets...), err: err}
-	if e.text != err.Error() {
-		e.err = nil
-		if i := slices.IndexFunc(causes, func(c error) bool { return errors.Is(err, c) }); i >= 0 {
-			e.err = causes[i]
-		}
-	}
-	return e
-}
-
-var (
-	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*("|$)`)
-	jwtShaped = regexp.MustCompile(`(?i)ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)?`)
-)
-
-// clean makes text from elsewhere fit to be shown: at most 256 printable bytes, without the secrets and without JWTs.
-func clean(text string, secrets ...string) string {
-	var pairs []string
-	for _, s := range secrets {
-		if s != "" {
-			pairs = append(pairs, s, "[removed]", url.QueryEscape(s), "[removed]", strings.ToLower(s), "[removed]")
-		}
-	}
-	text = strings.NewReplacer(pairs...).Replace(text)
-	text = jwtShaped.ReplaceAllString(text, "[removed]")
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return ' '
-		}
-		return r
-	}, text)
-	return text[:min(len(text), 256)]
 }

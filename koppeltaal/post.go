@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
@@ -51,15 +52,15 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	ctx, maybeSent := watch(ctx)
 	failed := &Error{Op: op, Endpoint: display(endpoint)}
 	if err := ctx.Err(); err != nil {
-		failed.err = cleaned(err)
+		failed.err = clean.Network(err)
 		return nil, failed
 	}
 	resp, err := bounded(ctx, func() (reply, error) { return receive(c.http(), r.WithContext(ctx)) })
 	failed.MaybeSent = resp.status != 0 || maybeSent()
-	failed.StatusCode, failed.MediaType = resp.status, clean(resp.mediaType, secrets...)
+	failed.StatusCode, failed.MediaType = resp.status, clean.Text(resp.mediaType, 256, secrets...)
 	switch {
 	case err != nil:
-		failed.err = cleaned(err, secrets...)
+		failed.err = clean.Network(err, secrets...)
 	case len(resp.body) > responseMost:
 		failed.err = errors.New("the response is larger than 1 MiB")
 	default:
@@ -70,7 +71,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 		if resp.status == http.StatusOK && a != nil {
 			return a, nil
 		}
-		failed.Code = clean(a.text("error"), secrets...)
+		failed.Code = clean.Text(a.text("error"), 256, secrets...)
 	}
 	return nil, failed
 }

@@ -27,6 +27,7 @@ type resource interface{ reference() string }
 // The parts of the resources that are shown.
 type task struct {
 	identity
+	Meta   struct{ VersionID string }
 	Status string
 	For    struct{ Reference string }
 }

@@ -42,6 +42,9 @@ func (s *service) serveLaunch(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.underway.RUnlock()
 	page, err := s.open(ctx, r.PostForm)
+	if page != nil {
+		s.audit(ctx, page, err)
+	}
 	if err != nil {
 		s.complain(ctx, w, err)
 		return
@@ -51,7 +54,7 @@ func (s *service) serveLaunch(w http.ResponseWriter, r *http.Request) {
 	s.show(ctx, w, http.StatusOK, taskPage, page)
 }
 
-// open introspects a launch, and reads what it is about.
+// open introspects a launch, and reads what it is about. The page is nil if it is no launch.
 func (s *service) open(ctx context.Context, form url.Values) (*opened, error) {
 	token, iss := form.Get("launch"), form.Get("iss")
 	switch {

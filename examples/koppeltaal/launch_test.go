@@ -40,8 +40,8 @@ func TestLaunchThroughARevocation(t *testing.T) {
 	if a := m.post(t, m.form(nil)); a.status != http.StatusOK {
 		t.Fatalf("%d: %s", a.status, a.body)
 	}
-	reads := m.srv.Requests(smarttest.FHIR)[before:]
-	if len(reads) != 3 {
+	reads := m.srv.Requests(smarttest.FHIR)[before:] // and the AuditEvent
+	if len(reads) != 4 {
 		t.Fatalf("%d requests", len(reads))
 	}
 	first, again := hopOf("", reads[0].Header), hopOf("", reads[1].Header)

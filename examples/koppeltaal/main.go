@@ -1,5 +1,5 @@
 // Koppeltaal is a small service as a vendor would begin with: it receives launches, reads the Task and the Patient through resty,
-// and publishes its keys. All its requests have the headers of TOP-KT-011.
+// writes an AuditEvent, and publishes its keys. All its requests have the headers of TOP-KT-011.
 //
 //	go run ./examples/koppeltaal                        # one launch against a sandbox in this process, and its trace
 //	go run ./examples/koppeltaal -addr 127.0.0.1:8090   # with the SMART_ variables of docs/koppeltaal.md: until Ctrl-C

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,10 +31,13 @@ func TestSandbox(t *testing.T) {
 	if !strings.HasPrefix(lines[0], "SANDBOX") {
 		t.Errorf("the first line is %q", lines[0])
 	}
-	if got, want := lines[len(lines)-1], "hops: 6, in the trace of the launch: 6, caused by it: 5"; got != want {
-		t.Errorf("the last line is %q, want %q", got, want)
+	first := strings.Fields(lines[slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "POST /launch ") })])
+	wantEnd := []string{"hops: 7, in the trace of the launch: 7, caused by it: 6", "",
+		"AuditEvent: Application Start of Task/task-1/_history/1, outcome 0", "request-id     " + first[2], "trace-id       " + first[4]}
+	if got := lines[len(lines)-len(wantEnd):]; !slices.Equal(got, wantEnd) {
+		t.Errorf("the last lines are %q, want %q", got, wantEnd)
 	}
-	for _, want := range []string{"doctor: ok, 15 checks\n", "The page is 200: Task/task-1 (requested) for Jansen\n", "\nPOST /launch ", "\nPOST /oauth2/introspect "} {
+	for _, want := range []string{"\nPOST /fhir/DEFAULT/AuditEvent ", "doctor: ok, 15 checks\n", "The page is 200: Task/task-1 (requested) for Jansen\n", "\nPOST /launch ", "\nPOST /oauth2/introspect "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -58,11 +58,16 @@ func sandbox(ctx context.Context, addr string, out io.Writer, log *slog.Logger) 
 	}
 	story.say("A portal has the browser post a launch. The page is %d: %s\n", status, heading)
 	hops := []hop{hopOf("POST "+launchPath, header)}
+	var last []byte // the AuditEvent
 	for _, r := range srv.Requests(followed...)[before:] {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		hops = append(hops, hopOf(r.Method+" "+path, r.Header))
+		last = r.Body
 	}
 	story.tell(hops)
+	if err := story.tellAudit(last); err != nil {
+		return err
+	}
 	if status != http.StatusOK {
 		return fmt.Errorf("the launch was answered with %d", status)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
 
-// Nothing that is secret is in the log or on a page, however the launch goes, and whatever the servers echo.
+// Nothing that is secret is in the log, on a page or in an AuditEvent, however the launch goes, and whatever the servers echo.
 func TestNoSecretIsShown(t *testing.T) {
 	m := newModule(t)
 	const marker = "m4rk3r"
@@ -55,8 +55,12 @@ func TestNoSecretIsShown(t *testing.T) {
 			t.Errorf("in a URL: %s", r.RequestURI)
 		}
 	}
-	if len(secrets) < 20 {
-		t.Fatalf("%d secrets", len(secrets))
+	audits := auditsOf(m.srv)
+	for _, r := range audits {
+		shown += string(r.Body)
+	}
+	if len(secrets) < 20 || len(audits) == 0 {
+		t.Fatalf("%d secrets, %d AuditEvents", len(secrets), len(audits))
 	}
 	for _, s := range secrets {
 		if s != "" && strings.Contains(m.log.String()+shown, s) {

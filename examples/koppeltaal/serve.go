@@ -55,7 +55,7 @@ func start(l net.Listener, c configuration, log *slog.Logger) (*server, error) {
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      90 * time.Second, // an introspection, a token and two reads are in it
+		WriteTimeout:      2 * time.Minute, // an introspection, a token, two reads and an AuditEvent are in it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

@@ -57,6 +57,7 @@ type service struct {
 	launches *koppeltaal.Client
 	fhir     *resty.Client
 	log      *slog.Logger
+	site     string // the application's base URL, for AuditEvents
 
 	underway sync.RWMutex // read-locked by each launch, and locked for good when the service stops
 }
@@ -74,7 +75,7 @@ func newService(c configuration, log *slog.Logger) (*service, error) {
 	if err := smartresty.Attach(fhir, src); err != nil {
 		return nil, err
 	}
-	return &service{src: src, launches: &koppeltaal.Client{Source: src}, fhir: fhir, log: log}, nil
+	return &service{src: src, launches: &koppeltaal.Client{Source: src}, fhir: fhir, log: log, site: siteOf(c.jwksURL)}, nil
 }
 
 // handler returns all that the service serves.

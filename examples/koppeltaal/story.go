@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/smartauth-go/smartauth/koppeltaal"
 )
@@ -35,6 +38,19 @@ func (s story) tell(hops []hop) {
 		}
 	}
 	s.say("\nhops: %d, in the trace of the launch: %d, caused by it: %d", len(hops), same, caused)
+}
+
+// tellAudit prints what the domain is told of the launch, with the beginnings of the ids.
+func (s story) tellAudit(body []byte) error {
+	var event auditEvent
+	if err := json.Unmarshal(body, &event); err != nil || len(event.Entity) == 0 {
+		return errors.New("the AuditEvent is none")
+	}
+	s.say("\nAuditEvent: %s of %s, outcome %s", event.Subtype[0].Display, event.Entity[0]["what"].Reference, event.Outcome)
+	for _, id := range event.Extension {
+		s.say("%-14s %s", strings.TrimPrefix(id.URL, structures), short(id.ValueID))
+	}
+	return nil
 }
 
 func short(id string) string {

@@ -22,11 +22,14 @@ import (
 	"github.com/smartauth-go/smartauth/koppeltaal"
 )
 
-// A call makes a GET request with a context and further headers, and returns the status.
-type call func(ctx context.Context, url string, header http.Header) (int, error)
+// A call makes a GET request with a context and further headers, and returns the status and the header of the response.
+type call func(ctx context.Context, url string, header http.Header) (int, http.Header, error)
 
-// stacks returns the call of each stack, over client and authenticated by src. All but net/http's retry once on a 503.
-var stacks = map[string]func(src *smartauth.Source, client *http.Client) (call, error){
+// A stack returns its call, over client and authenticated by src.
+type stack func(src *smartauth.Source, client *http.Client) (call, error)
+
+// stacks are all there are. All but net/http's retry once on a 503.
+var stacks = map[string]stack{
 	"nethttp": func(src *smartauth.Source, client *http.Client) (call, error) {
 		return do(smarthttp.NewClient(src, client).Do), nil
 	},
@@ -34,9 +37,9 @@ var stacks = map[string]func(src *smartauth.Source, client *http.Client) (call, 
 		c := resty.NewWithClient(client).SetRetryCount(1).AddRetryCondition(func(r *resty.Response, err error) bool {
 			return err == nil && r.StatusCode() == http.StatusServiceUnavailable
 		})
-		return func(ctx context.Context, url string, header http.Header) (int, error) {
+		return func(ctx context.Context, url string, header http.Header) (int, http.Header, error) {
 			resp, err := c.R().SetContext(ctx).SetHeaderMultiValues(header).Get(url)
-			return resp.StatusCode(), err
+			return resp.StatusCode(), resp.Header(), err
 		}, smartresty.Attach(c, src)
 	},
 	"retryablehttp": func(src *smartauth.Source, client *http.Client) (call, error) {
@@ -53,19 +56,19 @@ var stacks = map[string]func(src *smartauth.Source, client *http.Client) (call, 
 }
 
 func do(send func(*http.Request) (*http.Response, error)) call {
-	return func(ctx context.Context, url string, header http.Header) (int, error) {
+	return func(ctx context.Context, url string, header http.Header) (int, http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		r.Header = header.Clone()
 		resp, err := send(r)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		defer func() { _ = resp.Body.Close() }()
 		_, err = io.Copy(io.Discard, resp.Body)
-		return resp.StatusCode, err
+		return resp.StatusCode, resp.Header, err
 	}
 }
 
@@ -77,6 +80,23 @@ func idsOf(srv *smarttest.Server, e smarttest.Endpoint) (all []ids) {
 		all = append(all, ids{r.Header.Get(koppeltaal.HeaderRequestID), r.Header.Get(koppeltaal.HeaderCorrelationID), r.Header.Get(koppeltaal.HeaderTraceID)})
 	}
 	return all
+}
+
+// start returns a sandbox in memory, and a source and a call for it whose headers are set by tracing.
+func start(t *testing.T, attach stack, tracing koppeltaal.Tracing) (*smarttest.Server, *smartauth.Source, call) {
+	t.Helper()
+	srv := smarttest.New(t, smarttest.Options{InMemory: true})
+	config := srv.NewClient(smarttest.ClientOptions{})
+	config.Observer = tracing.Observer()
+	src, err := smartauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get, err := attach(src, &http.Client{Transport: &koppeltaal.TraceTransport{Base: srv.Transport(), Tracing: tracing}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv, src, get
 }
 
 func TestTraceHeadersOnAllStacks(t *testing.T) {
@@ -108,23 +128,13 @@ func TestTraceHeadersOnAllStacks(t *testing.T) {
 			}
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					srv := smarttest.New(t, smarttest.Options{InMemory: true})
-					config := srv.NewClient(smarttest.ClientOptions{})
-					config.Observer = koppeltaal.NewTraceObserver()
-					src, err := smartauth.New(config)
-					if err != nil {
-						t.Fatal(err)
-					}
-					get, err := attach(src, &http.Client{Transport: &koppeltaal.TraceTransport{Base: srv.Transport()}})
-					if err != nil {
-						t.Fatal(err)
-					}
+					srv, _, get := start(t, attach, koppeltaal.Tracing{})
 					ctx := koppeltaal.WithTrace(t.Context(), served)
 					if c.ctx != nil {
 						ctx = c.ctx(t.Context())
 					}
 					send := func(header http.Header) {
-						if status, err := get(ctx, srv.BaseURL()+"/Patient?_count=1", header); status != http.StatusOK || err != nil {
+						if status, _, err := get(ctx, srv.BaseURL()+"/Patient?_count=1", header); status != http.StatusOK || err != nil {
 							t.Errorf("%d %v", status, err)
 						}
 					}

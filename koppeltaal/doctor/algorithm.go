@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // What Koppeltaal's reference server takes of a client with a JWKS, and of one with a PEM. It advertises neither.
@@ -50,7 +51,7 @@ func (d *doctor) judge(alg string) Check {
 	if advertised := d.advertised(); len(advertised) > 0 {
 		if !slices.Contains(advertised, alg) {
 			d.unlisted = true
-			return red(fmt.Sprintf("%s, and the server says that it takes %s", alg, printable(strings.Join(advertised, ", "), 128)), d.listed(advertised))
+			return red(fmt.Sprintf("%s, and the server says that it takes %s", alg, clean.Value(strings.Join(advertised, ", "), 128)), d.listed(advertised))
 		}
 		return green("%s, which the server says it takes", alg)
 	}

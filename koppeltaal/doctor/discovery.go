@@ -11,6 +11,7 @@ import (
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
@@ -35,7 +36,7 @@ func (d *doctor) settings(ctx context.Context) Check {
 		return red(text)
 	}
 	d.src, d.report.BaseURL = src, src.BaseURL()
-	return green("client %q at %s", printable(src.ClientID(), 64), src.BaseURL())
+	return green("client %q at %s", clean.Value(src.ClientID(), 64), src.BaseURL())
 }
 
 func (d *doctor) discovery(ctx context.Context) Check {
@@ -105,7 +106,7 @@ func (d *doctor) https(ctx context.Context) Check {
 		case slices.ContainsFunc(d.Config.InsecureHosts, func(h string) bool { return origin.EqualFold(h, u.Hostname()) }):
 			named = append(named, u.Hostname())
 		default:
-			return red(fmt.Sprintf("%s is not https: anybody on the way could read the tokens", printable(u.Hostname(), 64)),
+			return red(fmt.Sprintf("%s is not https: anybody on the way could read the tokens", clean.Value(u.Hostname(), 64)),
 				"use https; or for a network of containers, name the host in Config.InsecureHosts")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
@@ -74,9 +75,9 @@ func (d *doctor) jwksAnswer(ctx context.Context) Check {
 	media, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	switch {
 	case a.redirect != nil && a.redirect.Scheme != "https" && strings.HasPrefix(d.JWKSURL, "https:"):
-		return red("it redirects to plain http on "+printable(a.redirect.Hostname(), 64), "register the https URL that has the keys itself")
+		return red("it redirects to plain http on "+clean.Value(a.redirect.Hostname(), 64), "register the https URL that has the keys itself")
 	case a.redirect != nil:
-		return yellow("it redirects, in the end to "+printable(a.redirect.Hostname(), 64),
+		return yellow("it redirects, in the end to "+clean.Value(a.redirect.Hostname(), 64),
 			"register the URL that has the keys itself: not every server follows, and whoever gets hold of the first host can lead it elsewhere")
 	case shaky:
 		return yellow("it could not be read at first, and then it could", "Koppeltaal's server reads it for each token: look at what serves it")
@@ -84,7 +85,7 @@ func (d *doctor) jwksAnswer(ctx context.Context) Check {
 		return yellow("it is refused to one client and given to another: "+pythonAgent+" and "+otherAgent+" were tried",
 			"let the bot filter or firewall in front of it pass everybody: Koppeltaal's server reads it for each token")
 	case media != "application/json" && media != "application/jwk-set+json":
-		return yellow(fmt.Sprintf("its Content-Type is %q", printable(a.header.Get("Content-Type"), 64)), "serve it as application/json (TOP-KT-020)")
+		return yellow(fmt.Sprintf("its Content-Type is %q", clean.Value(a.header.Get("Content-Type"), 64)), "serve it as application/json (TOP-KT-020)")
 	case a.took > slow:
 		return yellow(fmt.Sprintf("it took %.1f s", a.took.Seconds()), "Koppeltaal's server reads it for each token, and others wait meanwhile: make it faster")
 	}

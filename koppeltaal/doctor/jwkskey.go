@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // jwk is what has to be known of a key that is published, beside the key itself.
@@ -36,16 +37,16 @@ func (d *doctor) jwksKey(context.Context) Check {
 	for _, k := range keys {
 		switch {
 		case k.private:
-			return red(fmt.Sprintf("the key with kid %q is published with its private half", printable(k.KeyID, 64)),
+			return red(fmt.Sprintf("the key with kid %q is published with its private half", clean.Value(k.KeyID, 64)),
 				"take it down now, and make another key: whoever has read it can sign for this client", "publish what go run ./examples/keys jwks key.pem prints")
 		case k.KeyID == kid:
 			ours = append(ours, k)
 		default:
-			others = append(others, fmt.Sprintf("%q", printable(k.KeyID, 64)))
+			others = append(others, fmt.Sprintf("%q", clean.Value(k.KeyID, 64)))
 		}
 	}
 	if len(ours) == 0 {
-		return red(fmt.Sprintf("kid %q is not in it, which has %s", printable(kid, 64), someOf(others)),
+		return red(fmt.Sprintf("kid %q is not in it, which has %s", clean.Value(kid, 64), someOf(others)),
 			"publish the key that signs, or set the kid that it is published with")
 	}
 	return d.compare(ours, others)
@@ -62,13 +63,13 @@ func (d *doctor) compare(ours []jwk, others []string) Check {
 	case known && !same:
 		return red("the key that has our kid there is another than the one that signs", "publish the public half of this one: go run ./examples/keys jwks key.pem")
 	case first.Use != "" && first.Use != "sig":
-		return red(fmt.Sprintf("our key has use %q there, and is not taken for signatures", printable(first.Use, 16)), `leave use out, or make it "sig"`)
+		return red(fmt.Sprintf("our key has use %q there, and is not taken for signatures", clean.Value(first.Use, 16)), `leave use out, or make it "sig"`)
 	case len(first.KeyOps) > 0 && !slices.Contains(first.KeyOps, "verify"):
 		return red("our key has key_ops there, without verify", `leave key_ops out, or make it ["verify"]`)
 	case len(ours) > 1:
 		return yellow(fmt.Sprintf("there are %d keys with our kid, of which servers try the first", len(ours)), "give each key a kid of its own")
 	case first.Alg != "" && !slices.Contains(d.ours.algs, first.Alg):
-		return red(fmt.Sprintf("our key has alg %q there, which it cannot do", printable(first.Alg, 16)), "leave alg out")
+		return red(fmt.Sprintf("our key has alg %q there, which it cannot do", clean.Value(first.Alg, 16)), "leave alg out")
 	case slices.Contains(others, `""`):
 		return yellow("it holds our key, and one without kid, which no server finds", "give each key a kid (TOP-KT-020)")
 	case !known:
@@ -80,7 +81,7 @@ func (d *doctor) compare(ours []jwk, others []string) Check {
 // heldTo compares the alg in the JWKS with the one that signs.
 func (d *doctor) heldTo(alg string) {
 	if c := d.check(jwksKey); c.Status == Green && d.jwkAlg != "" && d.jwkAlg != alg {
-		*c = yellow(fmt.Sprintf("our key has alg %q there, and assertions are signed with %s", printable(d.jwkAlg, 16), alg), "leave alg out: some servers hold us to it")
+		*c = yellow(fmt.Sprintf("our key has alg %q there, and assertions are signed with %s", clean.Value(d.jwkAlg, 16), alg), "leave alg out: some servers hold us to it")
 		c.Name = jwksKey
 	}
 }

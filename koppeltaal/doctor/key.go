@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // pemColumn is how many characters of a PEM Koppeltaal's domain admin keeps.
@@ -64,7 +65,7 @@ func (d *doctor) key(ctx context.Context) Check {
 		return red(err.Error())
 	}
 	d.ours = ours
-	d.report.KeyID = printable(ours.id, 128)
+	d.report.KeyID = clean.Value(ours.id, 128)
 	if ours.public == nil {
 		return yellow(fmt.Sprintf("kid %q; a %s does not show its public key", d.report.KeyID, ours.kind),
 			"give it a method Public, as a smartauth.PublicSigner has, and it can be compared with the JWKS")

@@ -9,11 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // recorder is a transport that gives each request an id, and remembers what became of it.
@@ -172,23 +172,5 @@ func shownURL(raw string) string {
 	if err != nil {
 		return ""
 	}
-	return printable(shown(u), 255)
-}
-
-// jwtShaped is what an echo of a token or an assertion looks like.
-var jwtShaped = regexp.MustCompile(`(?i)ey[AJ][A-Za-z0-9_-]{7,}\.[A-Za-z0-9_.-]*`)
-
-// printable makes foreign text fit for one line.
-func printable(text string, most int) string {
-	text = jwtShaped.ReplaceAllString(text, "[removed]")
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, text)
-	if len(text) > most {
-		return text[:most] + "..."
-	}
-	return text
+	return clean.Value(shown(u), 255)
 }

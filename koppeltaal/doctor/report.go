@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // A Status is the outcome of a check.
@@ -124,7 +126,7 @@ func (r Report) Support() string {
 		{"key", r.Key}, {"kid", r.KeyID}, {"alg", r.Algorithm}, {"JWKS URL", r.JWKSURL},
 	} {
 		if line.value != "" {
-			fmt.Fprintf(&b, "%-14s  %s\n", line.name, printable(line.value, 255))
+			fmt.Fprintf(&b, "%-14s  %s\n", line.name, clean.Value(line.value, 255))
 		}
 	}
 	b.WriteString("\nChecks:\n" + r.String() + "\nRequests:\n")

@@ -4,20 +4,22 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 func (d *doctor) scope(context.Context) Check {
-	granted := strings.ReplaceAll(d.issued.Scope(), d.issued.AccessToken(), "[removed]") // an odd server might repeat it
+	granted := clean.Value(d.issued.Scope(), 512, d.issued.AccessToken()) // which an odd server might repeat
 	if granted == "" {
 		if len(d.Config.Scopes) == 0 {
 			return red("the token has none: it is good for nothing", "ask those who administer the domain to give the application a role; tokens have it from the next one on")
 		}
 		return yellow("the server does not say which it granted", "by RFC 6749 those that were asked for; at Koppeltaal it means that the client has no role")
 	}
-	if missing := notGranted(d.Config.Scopes, strings.Fields(granted)); len(missing) > 0 {
-		return yellow("not granted: "+strings.Join(missing, " "), "granted were "+printable(granted, 512), "Koppeltaal goes by the role; other servers by what is registered")
+	if missing := notGranted(d.Config.Scopes, strings.Fields(d.issued.Scope())); len(missing) > 0 {
+		return yellow("not granted: "+strings.Join(missing, " "), "granted were "+granted, "Koppeltaal goes by the role; other servers by what is registered")
 	}
-	return green("%s", printable(granted, 512))
+	return green("%s", granted)
 }
 
 // notGranted returns the scopes that were asked for and are not covered by those granted. For all resources, "*", servers grant what
