@@ -3,6 +3,7 @@ package smarthttp
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -44,8 +45,7 @@ func WithOrigins(origins ...string) Option {
 
 // A Transport is an http.RoundTripper that sets the Authorization header of requests to the FHIR server's origin, the one of
 // Source's BaseURL. Requests to other origins, requests that a redirect brought from another origin, requests whose
-// Authorization the caller set and those of [WithoutBearer] pass through untouched. So do those that a Transport above has
-// authenticated, which are not reported as requests without a bearer.
+// Authorization the caller set and those of [WithoutBearer] pass through untouched.
 //
 // A response of 401 is answered inside RoundTrip, once per request: the token is invalidated, the next one fetched and the
 // request sent again at once. The body is sent again byte for byte: from GetBody if the request has one, and otherwise from
@@ -99,7 +99,7 @@ func (t *Transport) roundTrip(r *http.Request, base http.RoundTripper) (*http.Re
 		return nil, t.err
 	}
 	if reason := t.skip(r, marks); reason != "" {
-		if o, ok := t.Source.(smartauth.SkipObserver); ok && reason != authenticatedAbove {
+		if o, ok := t.Source.(smartauth.SkipObserver); ok {
 			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
 		}
 		return pass(r, base)
@@ -164,8 +164,6 @@ func (t *Transport) skip(r *http.Request, marks authctx.Values) smartauth.SkipRe
 		return smartauth.SkipForeignOrigin
 	case t.leftHome(r):
 		return smartauth.SkipForeignRedirect
-	case own && !verbatim && carriesToken(r):
-		return authenticatedAbove
 	case own, verbatim:
 		return smartauth.SkipOwnAuthorization
 	default:
@@ -196,10 +194,15 @@ func pass(r *http.Request, base http.RoundTripper) (*http.Response, error) {
 // send sends a shallow copy of r with body and token. The response belongs to r, so that nobody who prints its request
 // prints the token.
 func send(r *http.Request, body *requestBody, token *smartauth.Token, base http.RoundTripper) (*http.Response, error) {
-	out := withToken(r, token)
+	out := new(http.Request)
+	*out = *r
 	if body != nil {
 		out.Body = body
 	}
+	if out.Header = maps.Clone(r.Header); out.Header == nil { // faster than to copy key by key; it keeps nil
+		out.Header = make(http.Header, 1)
+	}
+	out.Header["Authorization"] = token.AuthorizationHeader()
 	resp, err := base.RoundTrip(out)
 	if resp != nil {
 		resp.Request = r

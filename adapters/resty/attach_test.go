@@ -185,26 +185,3 @@ func TestTransportWrappedAfterAttach(t *testing.T) {
 		}
 	})
 }
-
-// The http.Client of a resty client may authenticate already. The request goes with the token of Attach, and as authenticated it is
-// not reported by the transport below.
-func TestAttachAboveATransport(t *testing.T) {
-	inMemory(t, func(t *testing.T, s *sandbox) {
-		client := resty.NewWithClient(smarthttp.NewClient(s.src, s.Client())).SetBaseURL(s.BaseURL()).SetLogger(s.log)
-		upper := s.source(t)
-		attach(t, client, upper)
-		search(t, client.R(), http.StatusOK)
-		s.RevokeAll()
-		search(t, client.R(), http.StatusOK)
-		if s.lastBearer() != tokenOf(t, upper) || s.Counts().TokenRequests != 2 {
-			t.Errorf("sent with another token, after %d token requests", s.Counts().TokenRequests)
-		}
-		if len(s.log.skipped) != 0 {
-			t.Errorf("reported %v", s.log.skipped)
-		}
-		search(t, client.R().SetHeader("Authorization", "Bearer own"), http.StatusUnauthorized)
-		if own := smartauth.SkipOwnAuthorization; !slices.Equal(s.log.skipped, []smartauth.SkipReason{own, own}) || s.lastBearer() != "own" {
-			t.Errorf("reported %v, sent with %q", s.log.skipped, s.lastBearer())
-		}
-	})
-}
