@@ -43,7 +43,7 @@ func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
 		}
 	case resp.refused():
 		e.clockOff = clockOff(resp, a)
-		e.Hints = s.refusalHints(resp.status, a, e.clockOff)
+		e.Hints = s.refusalHints(e, a)
 	default:
 		e.Hints = []string{"this is not a token endpoint: check Config.BaseURL, or pin the right URL with Config.TokenURL"}
 	}
@@ -87,13 +87,13 @@ func (r *reply) refused() bool {
 	return r.status < 300
 }
 
-func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) []string {
+func (s *Source) refusalHints(e *Error, a *assertion) []string {
 	var hints []string
-	if status == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
+	if e.StatusCode == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
 		hints = append(hints, s.scopeHint())
 	}
-	if clockOff != 0 {
-		hints = append(hints, fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", clockOff.Seconds()))
+	if e.clockOff != 0 {
+		hints = append(hints, fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", e.clockOff.Seconds()))
 	}
 	hints = append(hints,
 		"the client is not approved (yet), or client_id is not the one this server knows",
@@ -105,6 +105,13 @@ func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) 
 		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
 	}
 	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
+	switch {
+	case s.cfg.AssertionTyp != defaultTyp:
+		hints = append(hints, "the server wants JWT as the typ of the assertion's header, as SMART does: leave Config.AssertionTyp empty")
+	case e.Code != "": // Koppeltaal, which looks at no typ, sends none
+		hints = append(hints, "the server wants client-authentication+jwt as the typ of the assertion's header, and its issuer as the "+
+			"audience: set Config.AssertionTyp, Config.TokenURL and Config.Audience")
+	}
 	return append(hints, s.discoverer.staleHints()...)
 }
 

@@ -96,7 +96,8 @@ var conformance = []struct {
 	}},
 	{"An assertion that every server takes", "Where servers differ, this is what none of those seen refuses.", []requirement{
 		{"alg", "By the key: RS384 and ES384, and RS512 where Koppeltaal has a PEM.", []string{"core TestAdvertisedAlgorithms", "core TestKoppeltaalAlgorithms"}, ""},
-		{"typ", "`JWT`.", []string{inferno, assertionTest}, "It is not a setting."},
+		{"typ", "`JWT`.", []string{inferno, assertionTest, "core TestAssertionTyp", "interop TestJoseTyp", "interop TestOIDCProviderOfRFC7523bis"},
+			"`Config.AssertionTyp` is for servers that want another, as those of draft-ietf-oauth-rfc7523bis do."},
 		{"kid", "Always.", []string{inferno, "core TestConfig"}, ""},
 		{"jku", "Not sent.", []string{inferno}, ""},
 		{"iss, sub", "The client_id.", []string{inferno, assertionTest}, ""},
