@@ -29,6 +29,10 @@ func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
 	e.Code = sanitize(oauth.Code, 64, secrets...)
 	e.Description = sanitize(oauth.Description, 256, secrets...)
 	if e.Kind == Temporary {
+		if resp.status == http.StatusInternalServerError { // what Ory's fosite answers to an iat in the future; gateways send others
+			e.clockOff = clockOff(resp, a)
+			e.Hints = clockHints(e.clockOff)
+		}
 		return e
 	}
 	e.Algorithm, e.KeyID, e.Audience, e.Issuer = a.alg, a.kid, displayAudience(a.aud), s.cfg.ClientID
@@ -92,9 +96,7 @@ func (s *Source) refusalHints(e *Error, a *assertion) []string {
 	if e.StatusCode == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
 		hints = append(hints, s.scopeHint())
 	}
-	if e.clockOff != 0 {
-		hints = append(hints, fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", e.clockOff.Seconds()))
-	}
+	hints = append(hints, clockHints(e.clockOff)...)
 	hints = append(hints,
 		"the client is not approved (yet), or client_id is not the one this server knows",
 		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
@@ -113,6 +115,13 @@ func (s *Source) refusalHints(e *Error, a *assertion) []string {
 			"audience: set Config.AssertionTyp, Config.TokenURL and Config.Audience")
 	}
 	return append(hints, s.discoverer.staleHints()...)
+}
+
+func clockHints(off time.Duration) []string {
+	if off == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", off.Seconds())}
 }
 
 func (s *Source) scopeHint() string {
