@@ -12,7 +12,7 @@ const mostAttempts = 3
 // acquire gets a token: discover, sign, exchange, and again after a temporary failure, always with a new assertion, as a
 // failed attempt may have used up its jti (TOP-KT-005c; the reference server burns it before it looks at the signature).
 // A refusal whose Date shows another clock is followed by one more attempt, on that clock. After a 500 with such a Date the next
-// attempt is on it, and the last on the old one: a server that fails for another reason is asked no differently.
+// attempt is on it, and the last on the old one again.
 func (s *Source) acquire(ctx context.Context) (*Token, error) {
 	offset := s.clock.offset()
 	followed, trial := false, false // whether an attempt was on the server's clock, and whether this is one because of a 500
