@@ -11,9 +11,11 @@ const mostAttempts = 3
 
 // acquire gets a token: discover, sign, exchange, and again after a temporary failure, always with a new assertion, as a
 // failed attempt may have used up its jti (TOP-KT-005c; the reference server burns it before it looks at the signature).
+// A refusal whose Date shows another clock is followed by one more attempt, on that clock. After a 500 with such a Date the next
+// attempt is on it, and the last on the old one again.
 func (s *Source) acquire(ctx context.Context) (*Token, error) {
 	offset := s.clock.offset()
-	reissued := false
+	followed, trial := false, false // whether an attempt was on the server's clock, and whether this is one because of a 500
 	var done attempts
 	for attempt := 0; ; attempt++ {
 		token, err := s.attempt(ctx, done, offset)
@@ -26,15 +28,21 @@ func (s *Source) acquire(ctx context.Context) (*Token, error) {
 		if e.Phase == PhaseExchange && (e.Kind == Refused || e.StatusCode == 0) || e.Phase == PhaseSign && e.Kind == Permanent {
 			s.discoverer.outdated.Store(true) // the endpoint is dead or moved, or the list of algorithms has changed
 		}
-		if e.Phase == PhaseExchange && e.Kind == Refused {
-			s.clock.set(0)
-			if e.clockOff != 0 && !reissued {
-				reissued = true
-				if offset += e.clockOff; offset.Abs() < clockTolerance { // the local clock will do
-					offset = 0
-				}
+		refused := e.Phase == PhaseExchange && e.Kind == Refused
+		switch {
+		case trial: // the 500 had another reason, or its Date was wrong
+			offset, trial = s.clock.offset(), false
+			if refused {
 				continue
 			}
+		case refused:
+			s.clock.set(0)
+			if e.clockOff != 0 && !followed {
+				offset, followed = onServerClock(offset, e), true
+				continue
+			}
+		case e.clockOff != 0 && attempt == 0: // a 500; later there would be no attempt left to go back to the old clock
+			offset, followed, trial = onServerClock(offset, e), true, true
 		}
 		if !e.again || attempt >= mostAttempts-1 || !pause(ctx, max(e.after, backoff(attempt))) {
 			return nil, e
@@ -90,8 +98,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// onServerClock returns the offset by which the server's clock is met, after an assertion that was signed with another.
+func onServerClock(offset time.Duration, e *Error) time.Duration {
+	if offset += e.clockOff; offset.Abs() < clockTolerance { // the local clock will do
+		return 0
+	}
+	return offset
+}
+
 // clock remembers how far the authorization server's clock is from the local one: the offset with which an assertion was
-// accepted after one without it was refused. It is zero while the local clock is good enough.
+// accepted after one without it was not. It is zero while the local clock is good enough.
 type clock struct{ nanos atomic.Int64 }
 
 func (c *clock) offset() time.Duration { return time.Duration(c.nanos.Load()) }

@@ -98,6 +98,7 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 			"iat": iat.Unix(),
 			"exp": iat.Add(assertionLife).Unix(),
 		})
+		token.Header["typ"] = s.cfg.AssertionTyp
 		token.Header["kid"] = a.kid
 		input, err := token.SigningString()
 		if err != nil {

@@ -5,12 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
+
+const defaultTyp = "JWT"
+
+// mediaSubtype is what may follow the slash of a media type (RFC 6838 section 4.2).
+var mediaSubtype = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
 
 // Config says for whom tokens are acquired and where. BaseURL, ClientID and Signer are required; the zero values of the
 // others are the defaults they name.
@@ -38,6 +44,11 @@ type Config struct {
 
 	// AssertionAudiences are further exact audiences that [Source.Assertion] may sign for.
 	AssertionAudiences []string
+
+	// AssertionTyp is the typ in the header of the assertions (RFC 7519 section 5.1): a media type of application/, written
+	// without that (RFC 7515 section 4.1.9). Empty means "JWT", which SMART 2.2 and Koppeltaal go by. Servers of
+	// draft-ietf-oauth-rfc7523bis may want "client-authentication+jwt", and their issuer as Audience.
+	AssertionTyp string
 
 	// Algorithm names the JWS algorithm, such as "RS512". Empty: the first that key and server share, RS384 or ES384
 	// preferred; where the server advertises none, as Koppeltaal, or was not asked because of TokenURL, RS512 for RSA keys
@@ -111,6 +122,14 @@ func (c Config) check() (*settings, error) {
 		if scope == "" || strings.ContainsAny(scope, " \t\r\n") {
 			wrong("Config.Scopes: %q is not one scope; give each its own element", scope)
 		}
+	}
+
+	if s.AssertionTyp == "" {
+		s.AssertionTyp = defaultTyp
+	}
+	if !mediaSubtype.MatchString(s.AssertionTyp) {
+		wrong("Config.AssertionTyp %q is not a media type without its application/: leave it empty for JWT, or name the one that "+
+			"the server wants, such as client-authentication+jwt", shorten(c.AssertionTyp, 64))
 	}
 
 	if err := checkSigner(c.Signer, c.Algorithm); err != nil {

@@ -56,6 +56,13 @@ func TestConfig(t *testing.T) {
 		{"pinned and overridden", func(c *smartauth.Config) {
 			c.TokenURL, c.Audience = "https://auth.example.nl/token?tenant=1", "https://other.example.nl/token"
 		}, ""},
+		{"typ", func(c *smartauth.Config) { c.AssertionTyp = "client-authentication+jwt" }, ""},
+		{"typ with its tree", func(c *smartauth.Config) { c.AssertionTyp = "application/client-authentication+jwt" }, "Config.AssertionTyp"},
+		{"client_assertion_type for typ", func(c *smartauth.Config) {
+			c.AssertionTyp = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+		}, "leave it empty for JWT"},
+		{"typ with the file's line end", func(c *smartauth.Config) { c.AssertionTyp = "JWT\n" }, "Config.AssertionTyp"},
+		{"typ that is too long", func(c *smartauth.Config) { c.AssertionTyp = strings.Repeat("a", 128) }, "Config.AssertionTyp"},
 		{"no BaseURL", func(c *smartauth.Config) { c.BaseURL = "" }, "Config.BaseURL: empty"},
 		{"relative BaseURL", func(c *smartauth.Config) { c.BaseURL = "fhir/DEFAULT" }, "Config.BaseURL: not an absolute"},
 		{"no scheme", func(c *smartauth.Config) { c.BaseURL = "fhir.example.nl/fhir" }, "must begin with https://"},

@@ -68,7 +68,7 @@ type Error struct {
 	err      error         // what went wrong, if the response does not say so itself
 	again    bool          // may be tried again within the same acquisition
 	after    time.Duration // what the server's Retry-After asked for
-	clockOff time.Duration // the server's clock minus the one the refused assertion was signed on; 0: not known or not off
+	clockOff time.Duration // the server's clock minus the one the assertion was signed on; 0: not known or not off
 }
 
 // Error returns the whole story in one line, without secrets.

@@ -31,6 +31,10 @@ func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
 	e.Code = clean.Text(oauth.Code, 64, secrets...)
 	e.Description = clean.Text(oauth.Description, 256, secrets...)
 	if e.Kind == Temporary {
+		if resp.status == http.StatusInternalServerError { // what Ory's fosite answers to an iat in the future; gateways send others
+			e.clockOff = clockOff(resp, a)
+			e.Hints = clockHints(e.clockOff)
+		}
 		return e
 	}
 	e.Algorithm, e.KeyID, e.Audience, e.Issuer = a.alg, a.kid, displayAudience(a.aud), s.cfg.ClientID
@@ -45,7 +49,7 @@ func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
 		}
 	case resp.refused():
 		e.clockOff = clockOff(resp, a)
-		e.Hints = s.refusalHints(resp.status, a, e.clockOff)
+		e.Hints = s.refusalHints(e, a)
 	default:
 		e.Hints = []string{"this is not a token endpoint: check Config.BaseURL, or pin the right URL with Config.TokenURL"}
 	}
@@ -89,14 +93,12 @@ func (r *reply) refused() bool {
 	return r.status < 300
 }
 
-func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) []string {
+func (s *Source) refusalHints(e *Error, a *assertion) []string {
 	var hints []string
-	if status == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
+	if e.StatusCode == http.StatusBadRequest && len(s.cfg.Scopes) == 0 {
 		hints = append(hints, s.scopeHint())
 	}
-	if clockOff != 0 {
-		hints = append(hints, fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", clockOff.Seconds()))
-	}
+	hints = append(hints, clockHints(e.clockOff)...)
 	hints = append(hints,
 		"the client is not approved (yet), or client_id is not the one this server knows",
 		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
@@ -107,7 +109,21 @@ func (s *Source) refusalHints(status int, a *assertion, clockOff time.Duration) 
 		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
 	}
 	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
+	switch {
+	case s.cfg.AssertionTyp != defaultTyp:
+		hints = append(hints, "the server wants JWT as the typ of the assertion's header, as SMART does: leave Config.AssertionTyp empty")
+	case e.Code != "": // Koppeltaal, which looks at no typ, sends none
+		hints = append(hints, "the server wants client-authentication+jwt as the typ of the assertion's header, and its issuer as the "+
+			"audience: set Config.AssertionTyp, Config.TokenURL and Config.Audience")
+	}
 	return append(hints, s.discoverer.staleHints()...)
+}
+
+func clockHints(off time.Duration) []string {
+	if off == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the clocks differ: the server's is %+.0f s from the one the assertion was signed on", off.Seconds())}
 }
 
 func (s *Source) scopeHint() string {

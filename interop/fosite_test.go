@@ -3,7 +3,10 @@ package interop
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +14,10 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
 	"github.com/ory/fosite/storage"
+	"github.com/ory/fosite/token/jwt"
+
+	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
+	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
 // fositePeer is Ory's framework below Hydra. Its client authentication, storage of used assertions and grant are as they come.
@@ -73,6 +80,46 @@ func startFosite(t *testing.T, base string, clients []client) (http.Handler, fun
 		return err == nil && use == fosite.AccessToken && request.GetGrantedScopes().Has(scope)
 	}
 	return http.HandlerFunc(token), granted
+}
+
+// An assertion that fosite finds to be from the future, or to have expired, is answered with a 500 and not a refusal. A client
+// whose clock is off gets its tokens all the same: each but the first at once.
+func TestFositeWithAnotherClock(t *testing.T) {
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			now := jwt.TimeFunc
+			defer func() { jwt.TimeFunc = now }()
+			jwt.TimeFunc = func() time.Time { return time.Now().Add(off) } // which assertions are judged by
+			peer := fositePeer
+			var answers []int
+			peer.start = func(t *testing.T, base string, clients []client) (http.Handler, func(string) bool) {
+				token, granted := startFosite(t, base, clients)
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					rec := httptest.NewRecorder()
+					token.ServeHTTP(rec, r)
+					answers = append(answers, rec.Code)
+					maps.Copy(w.Header(), rec.Header())
+					w.Header().Set("Date", jwt.TimeFunc().UTC().Format(http.TimeFormat))
+					w.WriteHeader(rec.Code)
+					_, _ = w.Write(rec.Body.Bytes())
+				}), granted
+			}
+			key := generateKey(t, "ES384")
+			srv := startGo(t, peer, client{ID: "app", Alg: "ES384", JWKS: jwksOf(t, key, "ES384")})
+			src, err := smartauth.New(srv.config(t, "app", "", key, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hc := smarthttp.NewClient(src, nil)
+			for range 2 {
+				searchPatients(t, hc, srv.FHIR)
+				srv.revokeAll()
+			}
+			if want := []int{500, 200, 200}; !slices.Equal(answers, want) {
+				t.Errorf("fosite answered %v, want %v", answers, want)
+			}
+		})
+	}
 }
 
 // fetchJWKS stands in for fosite's own reader, whose cache leaves goroutines that nobody can end.

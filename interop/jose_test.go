@@ -19,6 +19,8 @@ import (
 const (
 	joseTokenURL = "https://auth.example.nl/oauth2/token"
 	joseClient   = "jose-client"
+
+	rfc7523bisTyp = "client-authentication+jwt"
 )
 
 type joseAssertion struct {
@@ -26,11 +28,11 @@ type joseAssertion struct {
 	JWT string `json:"jwt"`
 }
 
-// joseVerify returns why jose refuses each of the assertions, with an empty text for those that it does not.
-func joseVerify(t *testing.T, set []byte, assertions []joseAssertion) []string {
+// joseVerify returns why jose, which wants this typ, refuses each of the assertions, with an empty text for those that it does not.
+func joseVerify(t *testing.T, set []byte, typ string, assertions []joseAssertion) []string {
 	t.Helper()
 	input, err := json.Marshal(map[string]any{
-		"jwks": json.RawMessage(set), "audience": joseTokenURL, "clientID": joseClient, "assertions": assertions,
+		"jwks": json.RawMessage(set), "audience": joseTokenURL, "clientID": joseClient, "typ": typ, "assertions": assertions,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +73,7 @@ func TestJose(t *testing.T) {
 		}
 		published = append(published, jwks.KeyOf(signer))
 		for _, alg := range signer.Algorithms() {
-			assertions = append(assertions, joseAssertion{alg, assertionBy(t, signer, alg)})
+			assertions = append(assertions, joseAssertion{alg, assertionBy(t, signer, alg, "")})
 		}
 	}
 	if len(assertions) != 10 {
@@ -81,7 +83,7 @@ func TestJose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, refusal := range joseVerify(t, set, assertions) {
+	for i, refusal := range joseVerify(t, set, "JWT", assertions) {
 		if refusal != "" {
 			t.Errorf("%s: %s", assertions[i].Alg, refusal)
 		}
@@ -89,22 +91,45 @@ func TestJose(t *testing.T) {
 
 	// And jose looks: with one byte changed, none is good.
 	for i := range assertions {
-		jwt := []byte(assertions[i].JWT)
-		at := bytes.LastIndexByte(jwt, '.') + 9
-		jwt[at] = map[bool]byte{true: 'B', false: 'A'}[jwt[at] == 'A']
-		assertions[i].JWT = string(jwt)
+		assertions[i].JWT = damage(assertions[i].JWT)
 	}
-	for i, refusal := range joseVerify(t, set, assertions) {
+	for i, refusal := range joseVerify(t, set, "JWT", assertions) {
 		if !strings.HasPrefix(refusal, "ERR_JWS_SIGNATURE_VERIFICATION_FAILED") {
 			t.Errorf("%s with a changed signature: %q", assertions[i].Alg, refusal)
 		}
 	}
 }
 
-func assertionBy(t *testing.T, signer smartauth.Signer, alg string) string {
+// jose takes the typ that it wants, and no other.
+func TestJoseTyp(t *testing.T) {
+	signer, err := smartauth.NewSigner(generateKey(t, "ES384"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jwks.Marshal(jwks.KeyOf(signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := []string{"JWT", rfc7523bisTyp}
+	for _, wanted := range types {
+		t.Run(wanted, func(t *testing.T) {
+			var assertions []joseAssertion
+			for _, typ := range types {
+				assertions = append(assertions, joseAssertion{"ES384", assertionBy(t, signer, "ES384", typ)})
+			}
+			for i, refusal := range joseVerify(t, set, wanted, assertions) {
+				if types[i] == wanted && refusal != "" || types[i] != wanted && !strings.Contains(refusal, `unexpected "typ"`) {
+					t.Errorf("an assertion of typ %s: %q", types[i], refusal)
+				}
+			}
+		})
+	}
+}
+
+func assertionBy(t *testing.T, signer smartauth.Signer, alg, typ string) string {
 	t.Helper()
 	src, err := smartauth.New(smartauth.Config{
-		BaseURL: "https://fhir.example.nl", TokenURL: joseTokenURL, ClientID: joseClient, Signer: signer, Algorithm: alg,
+		BaseURL: "https://fhir.example.nl", TokenURL: joseTokenURL, ClientID: joseClient, Signer: signer, Algorithm: alg, AssertionTyp: typ,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,13 +17,16 @@ import (
 type client struct {
 	ID      string          `json:"id"`
 	Alg     string          `json:"alg"`
-	Format  string          `json:"format"` // jwt or opaque
+	Format  string          `json:"format"`        // jwt or opaque
+	Typ     string          `json:"typ,omitempty"` // that its assertions must have, with the issuer as their audience
 	JWKS    json.RawMessage `json:"jwks,omitempty"`
 	JWKSURI string          `json:"jwks_uri,omitempty"`
 }
 
 // oidcServer is a running oidc-provider and the FHIR server that trusts it.
 type oidcServer struct {
+	Issuer string
+	Token  string // endpoint
 	FHIR   string // base URL
 	Revoke string
 	Issued string

@@ -152,3 +152,38 @@ func TestOIDCProviderRefusesAnotherKey(t *testing.T) {
 		t.Errorf("%d tokens were issued for the wrong key", n)
 	}
 }
+
+// A server that goes by draft-ietf-oauth-rfc7523bis grants a token for its typ and its issuer as the audience, and none for
+// what SMART has in their place.
+func TestOIDCProviderOfRFC7523bis(t *testing.T) {
+	key := generateKey(t, "ES384")
+	srv := startOIDC(t, client{ID: "app", Alg: "ES384", Format: "opaque", Typ: rfc7523bisTyp, JWKS: jwksOf(t, key, "ES384")})
+	signer, err := smartauth.NewSigner(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, audience, typ string
+		granted             bool
+	}{
+		{"both", srv.Issuer, rfc7523bisTyp, true},
+		{"another typ", srv.Issuer, "", false},
+		{"another audience", srv.Token, rfc7523bisTyp, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src, err := smartauth.New(smartauth.Config{BaseURL: srv.FHIR, ClientID: "app", Signer: signer, Scopes: []string{scope},
+				TokenURL: srv.Token, Audience: tt.audience, AssertionTyp: tt.typ})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = src.Token(t.Context())
+			var refused *smartauth.Error
+			if tt.granted && err != nil || !tt.granted && (!errors.As(err, &refused) || refused.Code != "invalid_client") {
+				t.Errorf("error %v; a token is granted: %v", err, tt.granted)
+			}
+		})
+	}
+	if n := srv.issued(t, "app"); n != 1 {
+		t.Errorf("%d tokens were issued, want 1", n)
+	}
+}

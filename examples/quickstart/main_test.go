@@ -110,6 +110,7 @@ func TestFailures(t *testing.T) {
 		{"FHIR server broken", func() { srv.Fail(smarttest.FHIR, smarttest.Fault{CloseConnection: true}) }, nil, 1, "EOF"},
 		{"no discovery", func() { srv.Fail(smarttest.Discovery, smarttest.Fault{Status: 401}) }, nil, 1, "tenant is missing"},
 		{"an algorithm that the key cannot do", func() {}, []string{"SMART_ALGORITHM=RS512"}, 1, "cannot do"},
+		{"typ", func() {}, []string{"SMART_ASSERTION_TYP=application/jwt"}, 1, "SMART_ASSERTION_TYP \"application/jwt\" is not a media type"},
 		{"audience without token URL", func() {}, []string{"SMART_AUDIENCE=x"}, 1, "SMART_AUDIENCE needs SMART_TOKEN_URL"},
 		{"an unknown variable", func() {}, []string{"SMART_CLIENTID=x"}, 2, "SMART_CLIENTID is not known"},
 		{"a URL as path", func() {}, []string{"SMART_READ_PATH=https://fhir.example.nl/Patient"}, 2, "SMART_READ_PATH"},

@@ -1,12 +1,12 @@
 // Verifies client assertions as a server that is built on jose would: the key from the client's JWKS by its kid, then signature,
-// issuer, subject, audience and times.
+// issuer, subject, audience, times and typ.
 //
-// Standard input is {jwks, audience, clientID, assertions: [{alg, jwt}]}. Standard output is a JSON array: for each assertion
+// Standard input is {jwks, audience, clientID, typ, assertions: [{alg, jwt}]}. Standard output is a JSON array: for each assertion
 // an empty text, or why it is refused.
 import { text } from 'node:stream/consumers';
 import { createLocalJWKSet, importJWK, jwtVerify } from 'jose';
 
-const { jwks, audience, clientID, assertions } = JSON.parse(await text(process.stdin));
+const { jwks, audience, clientID, typ, assertions } = JSON.parse(await text(process.stdin));
 
 // Our keys have no alg of their own, as one of RSA is good for several, and importJWK wants one.
 const algorithms = { RSA: 'RS384', 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512', Ed25519: 'EdDSA' };
@@ -23,7 +23,7 @@ const refusals = await Promise.all(assertions.map(async ({ alg, jwt }) => {
       issuer: clientID,
       subject: clientID,
       audience,
-      typ: 'JWT',
+      typ,
       requiredClaims: ['jti', 'iat', 'exp'],
       maxTokenAge: 300,
     });

@@ -1,12 +1,13 @@
 // oidc-provider as the authorization server of a small FHIR server, for the Go tests one folder up.
 //
-// OIDC_CLIENTS is a JSON array of clients: {id, alg, format, jwks | jwks_uri}, where format is "jwt" or "opaque". When both
-// servers listen, one line of JSON with their URLs is printed. The process ends with its standard input, so that a test
+// OIDC_CLIENTS is a JSON array of clients: {id, alg, format, typ, jwks | jwks_uri}, where format is "jwt" or "opaque". A
+// client with a typ must have it in the header of its assertions, and the issuer as their only audience, as
+// draft-ietf-oauth-rfc7523bis has it. When both servers listen, one line of JSON with their URLs is printed. The process ends with its standard input, so that a test
 // that is killed leaves no server behind.
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { exportJWK, generateKeyPair } from 'jose';
-import { Provider } from 'oidc-provider';
+import { Provider, errors } from 'oidc-provider';
 import { fhirServer } from './fhir.mjs';
 
 // Standard output is for the one line; oidc-provider writes its notices there.
@@ -37,6 +38,7 @@ function client({ id, alg, jwks, jwks_uri }) {
 }
 
 const clients = JSON.parse(process.env.OIDC_CLIENTS ?? '[]');
+const typOf = new Map(clients.filter((c) => c.typ).map((c) => [c.id, c.typ]));
 const wantJWT = new Set(clients.filter((c) => c.format === 'jwt').map((c) => c.id));
 
 // The issuer's and the resource's URLs are part of the configuration, so both ports are taken first.
@@ -53,6 +55,11 @@ const provider = new Provider(auth.origin, {
   jwks: { keys: [signingKey] },
   clientAuthMethods: ['private_key_jwt'],
   enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384'] },
+  assertJwtClientAuthClaimsAndHeader: async (ctx, claims, header, { clientId }) => {
+    if (!typOf.has(clientId)) return;
+    if (header.typ !== typOf.get(clientId)) throw new errors.InvalidClientAuth('typ mismatch');
+    if (claims.aud !== ctx.oidc.issuer) throw new errors.InvalidClientAuth('aud is not the issuer');
+  },
   clockTolerance: 5,
   ttl: { ClientCredentials: tokenSeconds },
   // oidc-provider refuses to fetch from loopback, which is where the tests publish their JWKS.
@@ -82,6 +89,7 @@ fhir.server.on('request', fhirServer({ provider, issuer: auth.origin, audience }
 process.stdin.on('end', () => process.exit(0)).resume();
 console.log(JSON.stringify({
   issuer: auth.origin,
+  token: `${auth.origin}/token`,
   fhir: audience,
   revoke: `${fhir.origin}/admin/revoke`,
   issued: `${fhir.origin}/admin/issued`,

@@ -13,23 +13,24 @@ import (
 
 // The variables. The first three are required.
 const (
-	BaseURL   = "SMART_BASE_URL"  // of the FHIR server, tenant included
-	ClientID  = "SMART_CLIENT_ID" // at Koppeltaal the id of the application's Device
-	KeyFile   = "SMART_KEY_FILE"  // a private key in PEM
-	KeyID     = "SMART_KEY_ID"    // by default the RFC 7638 thumbprint
-	Scopes    = "SMART_SCOPES"    // separated by spaces; by default none
-	Audience  = "SMART_AUDIENCE"  // with SMART_TOKEN_URL only
-	TokenURL  = "SMART_TOKEN_URL" // by default discovered
-	Algorithm = "SMART_ALGORITHM" // by default negotiated
-	ReadPath  = "SMART_READ_PATH" // by default Patient?_count=1
-	JWKSURL   = "SMART_JWKS_URL"  // where the application publishes its keys, for the doctor
+	BaseURL   = "SMART_BASE_URL"      // of the FHIR server, tenant included
+	ClientID  = "SMART_CLIENT_ID"     // at Koppeltaal the id of the application's Device
+	KeyFile   = "SMART_KEY_FILE"      // a private key in PEM
+	KeyID     = "SMART_KEY_ID"        // by default the RFC 7638 thumbprint
+	Scopes    = "SMART_SCOPES"        // separated by spaces; by default none
+	Audience  = "SMART_AUDIENCE"      // with SMART_TOKEN_URL only
+	Typ       = "SMART_ASSERTION_TYP" // by default JWT
+	TokenURL  = "SMART_TOKEN_URL"     // by default discovered
+	Algorithm = "SMART_ALGORITHM"     // by default negotiated
+	ReadPath  = "SMART_READ_PATH"     // by default Patient?_count=1
+	JWKSURL   = "SMART_JWKS_URL"      // where the application publishes its keys, for the doctor
 
 	InsecureHosts = "SMART_INSECURE_HOSTS" // separated by spaces; by default plain http on loopback only
 )
 
 const defaultPath = "Patient?_count=1"
 
-var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, TokenURL, Algorithm, ReadPath, JWKSURL, InsecureHosts}
+var all = []string{BaseURL, ClientID, KeyFile, KeyID, Scopes, Audience, Typ, TokenURL, Algorithm, ReadPath, JWKSURL, InsecureHosts}
 
 // Names returns all of them.
 func Names() []string { return slices.Clone(all) }
@@ -38,8 +39,8 @@ func Names() []string { return slices.Clone(all) }
 var ErrUsage = errors.New("the SMART_ variables cannot be used")
 
 var terms = strings.NewReplacer("Config.BaseURL", BaseURL, "Config.ClientID", ClientID, "Config.Signer", KeyFile, "Config.Scopes", Scopes,
-	"Config.Audience", Audience, "Config.TokenURL", TokenURL, "Config.Algorithm", Algorithm, "Config.InsecureHosts", InsecureHosts,
-	"Options.KeyFile", KeyFile, "Options.JWKSURL", JWKSURL, "Options.ReadPath", ReadPath)
+	"Config.Audience", Audience, "Config.AssertionTyp", Typ, "Config.TokenURL", TokenURL, "Config.Algorithm", Algorithm, "Config.InsecureHosts",
+	InsecureHosts, "Options.KeyFile", KeyFile, "Options.JWKSURL", JWKSURL, "Options.ReadPath", ReadPath)
 
 // Terms puts the variables in place of the fields of Config, and of the doctor's Options, that a text of smartauth names.
 func Terms(text string) string { return terms.Replace(text) }
@@ -107,6 +108,7 @@ func ParseWithoutKey(environ []string) (env Env, ok bool, err error) {
 		ClientID:      set[ClientID],
 		Scopes:        strings.Fields(set[Scopes]),
 		Audience:      set[Audience],
+		AssertionTyp:  set[Typ],
 		TokenURL:      set[TokenURL],
 		Algorithm:     set[Algorithm],
 		InsecureHosts: strings.Fields(set[InsecureHosts]),
