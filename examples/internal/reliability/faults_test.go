@@ -147,7 +147,7 @@ func faults() []fault {
 		{name: "gzip bomb as CapabilityStatement", where: []place{discovery}, lacking: true, http: sendBomb, kind: refused, tries: 2, large: true},
 		{name: "endless body", http: http200(smarttest.Fault{Handler: endless}), kind: refused, tries: 1, large: true},
 		{name: "wrong content type", http: http200(smarttest.Fault{Header: http.Header{"Content-Type": {"image/png"}}})},
-		{name: "redirect loop", http: http200(smarttest.Fault{Handler: func(w http.ResponseWriter, r *http.Request) {
+		{name: "redirect loop", http: http200(smarttest.Fault{Times: 100, Handler: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
 		}}), kind: refused, tries: 1},
 	}...)

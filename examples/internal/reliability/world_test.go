@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -119,10 +120,7 @@ func newWorld(t *testing.T, c caller, plain bool) *world {
 	w.send, client.Transport = send, w.watch(client.Transport)
 	t.Cleanup(func() { // before the sandbox closes
 		time.Sleep(time.Minute) // for what is under way in the background
-		w.transport.CloseIdleConnections()
-		if n := w.wire.open.Load(); n != 0 {
-			t.Errorf("%d connections are left", n)
-		}
+		w.noConnections()
 		w.lookForSecrets()
 	})
 	return w
@@ -180,7 +178,7 @@ func (w *world) call() answer {
 	family := fmt.Sprint("call-", w.sent)
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(w.Context(), callPatience)
-	defer cancel()
+	w.Cleanup(cancel) // not yet: it would close what was forgotten
 	a := w.send(ctx, fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q}]}`, family))
 	if a.err != nil {
 		w.mu.Lock()
@@ -194,6 +192,17 @@ func (w *world) call() answer {
 
 // freshConnections ends those that there are.
 func (w *world) freshConnections() { w.transport.CloseIdleConnections() }
+
+// noConnections checks that none is in use.
+func (w *world) noConnections() {
+	w.Helper()
+	synctest.Wait()
+	w.freshConnections()
+	synctest.Wait()
+	if n := w.wire.open.Load(); n != 0 {
+		w.Errorf("%d connections are left", n)
+	}
+}
 
 // trouble makes one begin between those who talk at a place, or end.
 func (w *world) trouble(p place, tr trouble, begin bool) {
