@@ -76,9 +76,6 @@ func (f fault) meet(t *testing.T, p place, c caller, plain bool) (m meeting) {
 		}
 		m.recovered = time.Since(end)
 		w.sentOnce(creates, w.refusals()-refused)
-		if p == fhir { // before a time limit closes them
-			w.noConnections()
-		}
 	})
 	return m
 }

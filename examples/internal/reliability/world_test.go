@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -42,6 +43,18 @@ type world struct {
 	attempts []attempt   // of the HTTP client that the caller has
 	sent     int         // of the caller's
 	told     []string    // errors that the caller has seen
+
+	bodies atomic.Int32 // of responses that nobody has closed
+}
+
+type openBody struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (b *openBody) Close() error {
+	b.closed()
+	return b.ReadCloser.Close()
 }
 
 // An attempt is what the caller's kind of client repeats, and what we do within.
@@ -100,7 +113,12 @@ func newWorld(t *testing.T, c caller, plain bool) *world {
 		w.mu.Lock()
 		w.made[placeOf(r)]++
 		w.mu.Unlock()
-		return w.transport.RoundTrip(r)
+		resp, err := w.transport.RoundTrip(r)
+		if err == nil {
+			w.bodies.Add(1)
+			resp.Body = &openBody{resp.Body, sync.OnceFunc(func() { w.bodies.Add(-1) })}
+		}
+		return resp, err
 	})
 	cfg := w.NewClient(smarttest.ClientOptions{ID: "the-client"})
 	w.signer.put(cfg.Signer)
@@ -120,7 +138,7 @@ func newWorld(t *testing.T, c caller, plain bool) *world {
 	w.send, client.Transport = send, w.watch(client.Transport)
 	t.Cleanup(func() { // before the sandbox closes
 		time.Sleep(time.Minute) // for what is under way in the background
-		w.noConnections()
+		w.nothingOpen()
 		w.lookForSecrets()
 	})
 	return w
@@ -178,7 +196,7 @@ func (w *world) call() answer {
 	family := fmt.Sprint("call-", w.sent)
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(w.Context(), callPatience)
-	w.Cleanup(cancel) // not yet: it would close what was forgotten
+	defer cancel()
 	a := w.send(ctx, fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q}]}`, family))
 	if a.err != nil {
 		w.mu.Lock()
@@ -193,14 +211,15 @@ func (w *world) call() answer {
 // freshConnections ends those that there are.
 func (w *world) freshConnections() { w.transport.CloseIdleConnections() }
 
-// noConnections checks that none is in use.
-func (w *world) noConnections() {
+// nothingOpen checks that no connection is in use, and that each response was closed: to wait for its context to end, or a time
+// limit, is not enough.
+func (w *world) nothingOpen() {
 	w.Helper()
 	synctest.Wait()
 	w.freshConnections()
 	synctest.Wait()
-	if n := w.wire.open.Load(); n != 0 {
-		w.Errorf("%d connections are left", n)
+	if n, bodies := w.wire.open.Load(), w.bodies.Load(); n != 0 || bodies != 0 {
+		w.Errorf("%d connections and %d responses are left open", n, bodies)
 	}
 }
 
