@@ -46,6 +46,7 @@ type fault struct {
 	warm    time.Duration // how long before there was a call; 0 means that this is the first
 	large   bool          // the answer is
 	heals   bool          // the 401 that it brings
+	revoked bool          // the token is, too
 
 	// What an acquisition comes to, where the fault is in the way of one: see expected.
 	kind  smartauth.Kind
@@ -167,6 +168,12 @@ func faults() []fault {
 			made: [places]int{token: 1, fhir: 1}},
 		{name: "503, when the token has expired", where: []place{token}, warm: 10 * time.Minute, http: http200(smarttest.Fault{Status: 503}),
 			kind: temporary, tries: 3},
+		{name: "503, and the token was revoked", where: []place{token}, warm: 2 * time.Minute, revoked: true, kind: temporary, tries: 3,
+			begin: func(w *world, _ place) {
+				w.RevokeAll()
+				w.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+			},
+			end: func(w *world, _ place) { w.Clear() }},
 		{name: "401 with an endless body", where: []place{fhir}, large: true, http: http200(smarttest.Fault{Handler: func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusUnauthorized)
 			endless(w, r)

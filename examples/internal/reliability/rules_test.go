@@ -61,7 +61,7 @@ func (f fault) expected(p place) expectation {
 }
 
 // checkAcquisitions is for faults that are in the way of a token. In each attempt of the caller's client there is one acquisition,
-// or none if it comes before RetryAt; the FHIR server hears nothing.
+// or none if it comes before RetryAt. The FHIR server hears nothing but requests with a token that it refuses.
 func (f fault) checkAcquisitions(t *testing.T, p place, m meeting) {
 	if f.tries == 0 {
 		f.checkSuccess(t, p, m)
@@ -102,6 +102,9 @@ func (f fault) checkAcquisitions(t *testing.T, p place, m meeting) {
 		if place := min(p, token); p == keys && a.made[token] != want.tries || p != keys && a.made[place] != want.tries {
 			t.Errorf("attempt %d: requests %v, want %d", i, a.made, want.tries)
 		}
+		if f.revoked && a.made[fhir] != 1 {
+			t.Errorf("attempt %d: %d requests to the FHIR server, want the one that finds the token revoked", i, a.made[fhir])
+		}
 		retryAt = end.Add(max(want.after, min(want.pause.first<<failures, want.pause.most)))
 		if failures++; !e.RetryAt.Equal(retryAt) {
 			t.Errorf("attempt %d: RetryAt %v after it, want %v", i, e.RetryAt.Sub(end), retryAt.Sub(end))
@@ -110,8 +113,8 @@ func (f fault) checkAcquisitions(t *testing.T, p place, m meeting) {
 	if m.took != end.Sub(begin) {
 		t.Errorf("the call took %v, and its attempts %v", m.took, end.Sub(begin))
 	}
-	if p == discovery && m.made[token] != 0 || m.made[fhir] != 0 || m.sent != 0 {
-		t.Errorf("requests %v went further than the fault", m.made)
+	if p == discovery && m.made[token] != 0 || m.made[fhir] > 0 && !f.revoked || m.made[fhir] != m.refused || m.sent != m.refused {
+		t.Errorf("requests %v went further than the fault, and %d were refused", m.made, m.refused)
 	}
 	if most := 1 + int(m.took/time.Minute); p != discovery && m.made[discovery] > most {
 		t.Errorf("%d requests at discovery, want at most %d", m.made[discovery], most)
