@@ -17,7 +17,18 @@ import (
 const (
 	metadataLife    = time.Hour
 	rediscoverAfter = time.Minute
-	metadataMost    = 16 << 20 // CapabilityStatements of megabytes are common
+)
+
+// A document tells where the token endpoint is.
+type document struct {
+	path, accept string
+	most         int64 // bytes that are read
+	parse        func([]byte) (*Metadata, error)
+}
+
+var (
+	configuration       = document{".well-known/smart-configuration", "application/json", 1 << 20, parseConfiguration}
+	capabilityStatement = document{"metadata", "application/fhir+json", 16 << 20, parseCapabilityStatement} // those of megabytes are common
 )
 
 // discoverer finds and remembers the Metadata of one FHIR server. The headers that limit a cache are ignored: the reference
@@ -186,10 +197,10 @@ func (d *discoverer) staleHints() []string {
 }
 
 func (d *discoverer) discover(ctx context.Context, l *lookup, attempt int) (*discovered, error) {
-	m, err := d.get(ctx, l, ".well-known/smart-configuration", "application/json", attempt, parseConfiguration)
+	m, err := d.get(ctx, l, configuration, attempt)
 	if e := (*Error)(nil); errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 		missing := err
-		m, err = d.get(ctx, l, "metadata", "application/fhir+json", attempt, parseCapabilityStatement)
+		m, err = d.get(ctx, l, capabilityStatement, attempt)
 		if errors.As(err, &e) && e.StatusCode == http.StatusNotFound {
 			err = missing
 		}
@@ -197,21 +208,20 @@ func (d *discoverer) discover(ctx context.Context, l *lookup, attempt int) (*dis
 	return m, err
 }
 
-// get makes one discovery request and reads its answer with parse.
-func (d *discoverer) get(ctx context.Context, l *lookup, path, accept string, attempt int,
-	parse func([]byte) (*Metadata, error)) (m *discovered, err error) {
-	r, err := http.NewRequest(http.MethodGet, d.base.JoinPath(path).String(), nil)
+// get makes one discovery request.
+func (d *discoverer) get(ctx context.Context, l *lookup, doc document, attempt int) (m *discovered, err error) {
+	r, err := http.NewRequest(http.MethodGet, d.base.JoinPath(doc.path).String(), nil)
 	if err != nil {
 		return nil, asError(err, PhaseDiscover)
 	}
-	r.Header.Set("Accept", accept)
+	r.Header.Set("Accept", doc.accept)
 	start := PhaseStart{Phase: PhaseDiscover, Cause: l.cause, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
 	err = d.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		if l.ctx == nil { // the first request
 			l.ctx = ctx
 			close(l.started)
 		}
-		resp, err := send(ctx, d.discovery, r, PhaseDiscover, metadataMost)
+		resp, err := send(ctx, d.discovery, r, PhaseDiscover, doc.most)
 		if err != nil {
 			return err
 		}
@@ -219,7 +229,7 @@ func (d *discoverer) get(ctx context.Context, l *lookup, path, accept string, at
 		if resp.status != http.StatusOK {
 			return withDiscoveryHints(resp.failure(PhaseDiscover, start.URL))
 		}
-		meta, err := parse(resp.body)
+		meta, err := doc.parse(resp.body)
 		if err == nil {
 			m, err = d.accept(meta)
 		}

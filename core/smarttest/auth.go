@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
 
@@ -55,7 +56,10 @@ func newAuthServer(s *Server) *authServer {
 		a.clients.role = smartRole
 	}
 	// A new connection for each document: nothing is kept between two assertions, neither keys nor goroutines.
-	a.hc = &http.Client{Transport: &http.Transport{DialContext: s.network.dial, DisableKeepAlives: true}}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return s.transport.DialContext(ctx, network, addr)
+	}
+	a.hc = &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 	return a
 }
 

@@ -123,7 +123,8 @@ func (s *Server) JWKSURL(clientID string) string { return s.keys.url(clientID) }
 func (s *Server) Client() *http.Client { return &http.Client{Transport: s.transport} }
 
 // Transport returns the transport that reaches the sandbox: the same one each time, so that tests may wrap it. Close
-// closes its idle connections. In memory it reaches nothing else.
+// closes its idle connections. In memory it reaches nothing else. The authorization server dials with it, too, to read JWKS: a
+// test may put a DialContext of its own there before the first request.
 func (s *Server) Transport() *http.Transport { return s.transport }
 
 // Serve adds a server of your own to the sandbox's network, such as one that redirects lead to, and returns its origin. It

@@ -74,6 +74,16 @@ func (w *wire) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	return &wireConn{Conn: client, closed: sync.OnceFunc(func() { w.open.Add(-1) })}, nil
 }
 
+// dialKeys is for the authorization server, which reads JWKS over TLS at one address only.
+func (w *wire) dialKeys(direct func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == keysAddr {
+			return w.dial(ctx, network, addr)
+		}
+		return direct(ctx, network, addr)
+	}
+}
+
 type wireConn struct {
 	net.Conn
 	closed func()
@@ -98,6 +108,7 @@ func terminate(server, plain net.Conn, tr trouble) {
 			_, _ = server.Write([]byte{21, 3, 3, 0, 2, 2, 40}) // the alert handshake_failure
 			return
 		}
+		_ = server.SetReadDeadline(time.Now().Add(45 * time.Second)) // the authorization server has no limit of its own
 		_, _ = io.Copy(io.Discard, server)
 		return
 	}

@@ -3,31 +3,25 @@ package reliability
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	smarthttp "github.com/smartauth-go/smartauth/adapters/nethttp"
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
 
 const (
-	fhirAddr, authAddr, movedAddr = "fhir.test:443", "auth.test:443", "auth.test:8443"
-	fhirBase                      = "https://fhir.test/fhir/DEFAULT"
-	tokenURL                      = "https://auth.test/oauth2/token"
-
-	callerPatience = 20 * time.Second
-	callerReads    = 1 << 20
+	fhirAddr, authAddr, movedAddr, keysAddr = "fhir.test:443", "auth.test:443", "auth.test:8443", "keys.test:443"
+	fhirBase                                = "https://fhir.test/fhir/DEFAULT"
+	tokenURL                                = "https://auth.test/oauth2/token"
 )
 
 // A world is a client, a sandbox and the wire between them.
@@ -35,21 +29,40 @@ type world struct {
 	*testing.T
 	*smarttest.Server
 	wire   *wire
-	cfg    smartauth.Config
 	src    *smartauth.Source
-	client *http.Client
+	send   sender
 	signer *swapSigner
 	log    lockedBuffer
 
 	transport *http.Transport
-	next      smartauth.Signer // after a rotation
+	servers   []*smarttest.Server // the one, and those that took its place
+	next      smartauth.Signer    // after a rotation
 
-	mu   sync.Mutex
-	made [places]int // requests of the client, by place
-	sent int         // of the caller's
-	told []string    // errors that the caller has seen
+	mu       sync.Mutex
+	made     [places]int // requests of the client, by place
+	attempts []attempt   // of the HTTP client that the caller has
+	sent     int         // of the caller's
+	told     []string    // errors that the caller has seen
 
-	retryAt time.Time // of the last *smartauth.Error
+	bodies atomic.Int32 // of responses that nobody has closed
+}
+
+type openBody struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (b *openBody) Close() error {
+	b.closed()
+	return b.ReadCloser.Close()
+}
+
+// An attempt is what the caller's kind of client repeats, and what we do within.
+type attempt struct {
+	begin time.Time
+	took  time.Duration
+	made  [places]int
+	err   error
 }
 
 // swapSigner is a key that can be replaced.
@@ -82,39 +95,50 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld makes one for a caller, who has a fixed token in place of a source if it is to be plain.
+func newWorld(t *testing.T, c caller, plain bool) *world {
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // a bubble begins in 2000, when epochs were shorter
 	w := &world{T: t, Server: smarttest.New(t, smarttest.Options{InMemory: true, Audience: tokenURL}), signer: &swapSigner{}}
-	w.wire = &wire{dialer: w.Transport().DialContext, routes: map[string]string{}, troubles: map[string]trouble{}}
+	w.servers = []*smarttest.Server{w.Server}
+	direct := w.Transport().DialContext
+	w.wire = &wire{dialer: direct, routes: map[string]string{}, troubles: map[string]trouble{}}
+	w.Transport().DialContext = w.wire.dialKeys(direct)
 	w.wire.route(fhirAddr, w.FHIROrigin())
 	w.wire.route(authAddr, w.AuthOrigin())
+	w.wire.route(keysAddr, strings.TrimSuffix(w.JWKSURL(""), "/keys/"))
 	w.SetDiscovery(func(doc map[string]any) { doc["token_endpoint"] = tokenURL })
 
-	transport := w.wire.transport()
-	w.transport = transport
+	w.transport = w.wire.transport()
 	counting := roundTripper(func(r *http.Request) (*http.Response, error) {
 		w.mu.Lock()
 		w.made[placeOf(r)]++
 		w.mu.Unlock()
-		return transport.RoundTrip(r)
+		resp, err := w.transport.RoundTrip(r)
+		if err == nil {
+			w.bodies.Add(1)
+			resp.Body = &openBody{resp.Body, sync.OnceFunc(func() { w.bodies.Add(-1) })}
+		}
+		return resp, err
 	})
-	w.cfg = w.NewClient(smarttest.ClientOptions{ID: "the-client"})
-	w.signer.put(w.cfg.Signer)
-	w.cfg.Signer = w.signer
-	w.cfg.BaseURL, w.cfg.HTTPClient = fhirBase, &http.Client{Transport: counting}
-	w.cfg.Observer = smartauth.NewLogObserver(slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	src, err := smartauth.New(w.cfg)
+	cfg := w.NewClient(smarttest.ClientOptions{ID: "the-client"})
+	w.signer.put(cfg.Signer)
+	cfg.Signer = w.signer
+	cfg.BaseURL, cfg.HTTPClient = fhirBase, &http.Client{Transport: counting}
+	cfg.Observer = smartauth.NewLogObserver(slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	src, err := smartauth.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.src = src
-	w.client = smarthttp.NewClient(src, &http.Client{Transport: counting, Timeout: callerPatience})
+	source, fixed := src, ""
+	if plain {
+		source, fixed = nil, w.token()
+	}
+	send, client := c.open(t, source, fixed, &http.Client{Transport: counting, Timeout: attemptPatience})
+	w.send, client.Transport = send, w.watch(client.Transport)
 	t.Cleanup(func() { // before the sandbox closes
 		time.Sleep(time.Minute) // for what is under way in the background
-		transport.CloseIdleConnections()
-		if n := w.wire.open.Load(); n != 0 {
-			t.Errorf("%d connections are left", n)
-		}
+		w.nothingOpen()
 		w.lookForSecrets()
 	})
 	return w
@@ -123,6 +147,28 @@ func newWorld(t *testing.T) *world {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// watch notes the attempts.
+func (w *world) watch(below http.RoundTripper) roundTripper {
+	return func(r *http.Request) (*http.Response, error) {
+		begin, before := time.Now(), w.requests()
+		resp, err := below.RoundTrip(r)
+		made := w.requests()
+		for p := range made {
+			made[p] -= before[p]
+		}
+		w.mu.Lock()
+		w.attempts = append(w.attempts, attempt{begin, time.Since(begin), made, err})
+		w.mu.Unlock()
+		return resp, err
+	}
+}
+
+func (w *world) requests() [places]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.made
+}
 
 func placeOf(r *http.Request) place {
 	switch {
@@ -135,120 +181,62 @@ func placeOf(r *http.Request) place {
 	}
 }
 
-// call creates a resource of its own, which no retry below it may do twice, and returns what the caller sees.
-func (w *world) call() string {
-	w.mu.Lock()
-	w.sent++
-	body := fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":"call-%d"}]}`, w.sent)
-	w.mu.Unlock()
-	r, err := http.NewRequestWithContext(w.Context(), http.MethodPost, fhirBase+"/Patient", strings.NewReader(body))
+func (w *world) token() string {
+	tok, err := w.src.Token(w.Context())
 	if err != nil {
 		w.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/fhir+json")
-	resp, err := w.client.Do(r)
-	if err != nil {
-		return w.seen(err)
-	}
-	defer resp.Body.Close()
-	n, err := io.CopyN(io.Discard, resp.Body, callerReads)
-	switch {
-	case err == nil:
-		return fmt.Sprintf("%d, and %d MiB of a body that goes on", resp.StatusCode, n>>20)
-	case err != io.EOF:
-		return fmt.Sprintf("%d, then %s", resp.StatusCode, w.seen(err))
-	}
-	return fmt.Sprint(resp.StatusCode)
+	return tok.AccessToken()
 }
 
-// seen tells an error by its types; no text is matched.
-func (w *world) seen(err error) string {
+// call creates a resource of its own.
+func (w *world) call() answer {
 	w.mu.Lock()
-	w.told = append(w.told, fmt.Sprintf("%v\n%+v\n%#v", err, err, err))
+	w.sent++
+	family := fmt.Sprint("call-", w.sent)
 	w.mu.Unlock()
-	var e *smartauth.Error
-	var dns *net.DNSError
-	var timeout interface{ Timeout() bool }
-	what := "the error of net/http"
-	switch {
-	case errors.As(err, &e):
-		w.retryAt = e.RetryAt
-		return fmt.Sprintf("`%s` error of %s", e.Kind, e.Phase)
-	case errors.As(err, &timeout) && timeout.Timeout():
-		what = "its own timeout"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		what = "the refused connection"
-	case errors.As(err, &dns):
-		what = "the DNS error"
-	case isTLS(err):
-		what = "the TLS error"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		what = "the end of the connection"
+	ctx, cancel := context.WithTimeout(w.Context(), callPatience)
+	defer cancel()
+	a := w.send(ctx, fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q}]}`, family))
+	if a.err != nil {
+		w.mu.Lock()
+		w.told = append(w.told, fmt.Sprintf("%v\n%+v\n%#v", a.err, a.err, a.err))
+		w.mu.Unlock()
+	} else if wrong := wrongAnswer(a.body, family); a.status == http.StatusCreated && wrong != "" {
+		w.Errorf("201, and in the body is %s", wrong)
 	}
-	return what
-}
-
-// lookForSecrets looks at all that was told and logged.
-func (w *world) lookForSecrets() {
-	all := w.log.String() + strings.Join(w.told, "\n")
-	for _, r := range w.Requests() {
-		if bearer := r.Bearer(); bearer != "" && strings.Contains(all, bearer) {
-			w.Error("an access token was told")
-		}
-	}
-	for _, a := range w.Assertions() {
-		if jti, _ := a.Claims["jti"].(string); jti == "" || strings.Contains(all, jti) {
-			w.Error("an assertion was told, or has no jti")
-		}
-	}
-	if strings.Contains(all, "eyJ") || strings.Contains(all, "Bearer ey") {
-		w.Errorf("something shaped like a token was told:\n%s", all)
-	}
-}
-
-// sentOnce checks that no assertion went out twice, and each create no more often than its refusals allow.
-func (w *world) sentOnce(fhirRefusals int) {
-	w.Helper()
-	jtis := map[any]bool{}
-	for _, a := range w.Assertions() {
-		if jtis[a.Claims["jti"]] {
-			w.Error("an assertion was sent twice")
-		}
-		jtis[a.Claims["jti"]] = true
-	}
-	bodies := map[string]int{}
-	for _, r := range w.Requests(smarttest.FHIR) {
-		if r.Method == http.MethodPost {
-			if bodies[string(r.Body)]++; bodies[string(r.Body)] > 1+min(fhirRefusals, 3) {
-				w.Errorf("%s was sent %d times after %d refusals", r.Body, bodies[string(r.Body)], fhirRefusals)
-			}
-		}
-	}
+	return a
 }
 
 // freshConnections ends those that there are.
 func (w *world) freshConnections() { w.transport.CloseIdleConnections() }
 
-// troubleKeys moves the client's keys to where the authorization server meets the trouble, or back.
-func (w *world) troubleKeys(tr trouble, begin bool) {
-	url := w.JWKSURL("the-client")
-	if begin {
-		switch tr {
-		case refusedConnection:
-			url = "http://localhost:1/keys"
-		case unknownHost: // in memory the two are the same
-			url = "http://nobody.test:80/keys"
-		case badHandshake:
-			url = strings.Replace(url, "http://", "https://", 1)
-		case silentHandshake:
-			silent, err := w.Serve("", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-			if err != nil {
-				w.Fatal(err)
-			}
-			url = silent
-		}
+// nothingOpen checks that no connection is in use, and that each response was closed: to wait for its context to end, or a time
+// limit, is not enough.
+func (w *world) nothingOpen() {
+	w.Helper()
+	synctest.Wait()
+	w.freshConnections()
+	synctest.Wait()
+	if n, bodies := w.wire.open.Load(), w.bodies.Load(); n != 0 || bodies != 0 {
+		w.Errorf("%d connections and %d responses are left open", n, bodies)
 	}
-	w.RegisterJWKSURL("the-client", url)
+}
+
+// trouble makes one begin between those who talk at a place, or end.
+func (w *world) trouble(p place, tr trouble, begin bool) {
+	addr := map[place]string{discovery: fhirAddr, token: authAddr, keys: keysAddr, fhir: fhirAddr}[p]
+	if !begin {
+		tr = 0
+	}
+	w.wire.set(addr, tr)
+	if p == keys { // which the sandbox has on plain http
+		url := w.JWKSURL("the-client")
+		if begin {
+			url = "https://keys.test/keys/the-client"
+		}
+		w.RegisterJWKSURL("the-client", url)
+	}
 }
 
 // restart puts another sandbox in the place of this one: it knows the client and none of its tokens, and its token endpoint has
@@ -256,6 +244,7 @@ func (w *world) troubleKeys(tr trouble, begin bool) {
 func (w *world) restart() {
 	moved := "https://" + movedAddr + "/oauth2/token"
 	next := smarttest.New(w.T, smarttest.Options{InMemory: true, Audience: moved})
+	w.servers = append(w.servers, next)
 	public := w.signer.Current().(smartauth.PublicSigner)
 	next.RegisterJWKS("the-client", smarttest.Key{KeyID: public.KeyID(), PublicKey: public.Public()})
 	next.SetDiscovery(func(doc map[string]any) { doc["token_endpoint"] = moved })
