@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Fuzzes every target of every module, one after the other, from the inputs that are committed.
 #
-#   fuzz.sh [count]   of inputs for each target; 500000x unless told
+#   fuzz.sh [count]   of inputs for each target; 100000x unless told
 #
 # What it finds is written to testdata/fuzz, to be committed with the fix. A count and no time: before Go 1.27 the end of the
 # time may be reported as a failure (go.dev/issue/75804).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-count=${1:-500000x}
+count=${1:-100000x}
 
 root=$PWD
 dirs=$(scripts/modules.sh work)
