@@ -160,7 +160,7 @@ func TestSigningErrorIsCleaned(t *testing.T) {
 			c.Signer = refusing{c.Signer, errors.New(said)}
 		})
 		_, err := src.Token(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "kms: 400 Bad Request") || strings.Contains(err.Error(), "eyJ") {
+		if err == nil || !strings.Contains(err.Error(), "kms: 400 Bad Request") || strings.Contains(err.Error(), "eyJhbGciOi") {
 			t.Errorf("error %v, want the signer's without what is shaped like a token", err)
 		}
 	})

