@@ -3,42 +3,53 @@ package reliability
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
-	"testing"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
-// acquisitions is an Observer that looks at each acquisition of a source.
+// acquisitions is an Observer that keeps each acquisition of a source.
 type acquisitions struct {
-	chaos *chaos
-
 	mu       sync.Mutex
-	done     []acquisition
+	done     []*acquisition
 	underWay int
 	together int // the most at once
+
+	byToken map[string]*acquisition // and what it replaces; known when the run is over
+	takes   []take
 }
 
 type acquisition struct {
 	reason     smartauth.Reason
-	background bool
+	background bool // began for no one in particular
+	awaited    bool // somebody waited for it
 	begin, end time.Time
 	err        error
 	token      *smartauth.Token
+
+	replaces *acquisition  // brought the token that was the current one, nil if there was none
+	pause    time.Duration // that follows it if it failed, 0 if nobody waited
 }
 
 type acquisitionKey struct{}
 
 func (a *acquisitions) PhaseStart(ctx context.Context, s smartauth.PhaseStart) context.Context {
-	if s.Phase != smartauth.PhaseAcquire || s.Shared {
-		return context.WithValue(ctx, acquisitionKey{}, (*acquisition)(nil))
+	if s.Phase != smartauth.PhaseAcquire {
+		return ctx
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if s.Shared {
+		if one, _ := s.Cause.Value(acquisitionKey{}).(*acquisition); one != nil {
+			one.awaited = true
+		}
+		return context.WithValue(ctx, acquisitionKey{}, (*acquisition)(nil))
+	}
 	a.underWay++
 	a.together = max(a.together, a.underWay)
-	return context.WithValue(ctx, acquisitionKey{}, &acquisition{reason: s.Reason, background: s.Background, begin: time.Now()})
+	return context.WithValue(ctx, acquisitionKey{}, &acquisition{reason: s.Reason, background: s.Background, awaited: !s.Background, begin: time.Now()})
 }
 
 func (a *acquisitions) PhaseEnd(ctx context.Context, e smartauth.PhaseEnd) {
@@ -50,61 +61,137 @@ func (a *acquisitions) PhaseEnd(ctx context.Context, e smartauth.PhaseEnd) {
 	defer a.mu.Unlock()
 	a.underWay--
 	one.end, one.err, one.token = time.Now(), e.Err, e.Token
-	a.done = append(a.done, *one)
+	a.done = append(a.done, one)
+}
+
+// settle waits for the end of what is under way, for nobody any more.
+func (a *acquisitions) settle() {
+	for {
+		a.mu.Lock()
+		n := a.underWay
+		a.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// effectOf returns what a fault must be able to do to explain e.
+func effectOf(e *smartauth.Error) effect {
+	switch {
+	case e.Kind == smartauth.Permanent:
+		return "a permanent failure"
+	case e.Phase == smartauth.PhaseDiscover:
+		return noDiscovery
+	case e.Kind == smartauth.Refused:
+		return refusedToken
+	}
+	switch e.StatusCode {
+	case 0:
+		return brokenToken
+	case http.StatusServiceUnavailable:
+		return downToken
+	case http.StatusTooManyRequests:
+		return busyToken
+	}
+	return "another failure"
 }
 
 // judge checks what holds of the acquisitions of a source, however many callers there are.
-func (s *soakClient) judge(t *testing.T, c *chaos, d time.Duration) {
+func (s *soakClient) judge(g *grumbler, c *chaos) {
 	a := s.seen
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.together > 1 {
-		t.Errorf("%s: %d acquisitions at once", s.name, a.together)
+		g.complain("%s: %d acquisitions at once", s.name, a.together)
 	}
-	tokens := map[string]bool{}
-	good, renewals := 0, 0
-	for i, one := range a.done {
+	a.byToken = map[string]*acquisition{}
+	var current *acquisition
+	failed := 0
+	for _, one := range a.done {
+		one.replaces = current
+		s.judgeReason(g, one)
+		effects := []effect{slowToken, brokenToken, downToken, refusedToken, movedClock, noDiscovery}
+		if took := one.end.Sub(one.begin); c.late(took, aRequest, one.begin, one.end) && !c.anyExplains(one, effects) {
+			g.complain("%s: %s: nothing explains that an acquisition took %v", s.name, clockTime(one.begin), took)
+		}
 		if one.err == nil {
-			good++
-			if one.reason == smartauth.ReasonRejected {
-				renewals++
+			secret := one.token.AccessToken()
+			if a.byToken[secret] != nil {
+				g.complain("%s: a token was issued twice", s.name)
 			}
-			if secret := one.token.AccessToken(); tokens[secret] {
-				t.Errorf("%s: a token was issued twice", s.name)
-			} else {
-				tokens[secret] = true
-			}
+			a.byToken[secret], current = one, one
 			continue
 		}
+		failed++
 		var e *smartauth.Error
 		if !errors.As(one.err, &e) {
-			t.Errorf("%s: an acquisition ended in %v", s.name, one.err)
+			g.complain("%s: an acquisition ended in %v", s.name, one.err)
+		} else if !c.explained(one.begin, one.end, effectOf(e)) {
+			g.complain("%s: from %s to %s nothing explains: %v", s.name, clockTime(one.begin), clockTime(one.end), e)
+		}
+	}
+	s.judgeUse(g, c)
+	s.judgePauses(g)
+	s.judgeRenewals(g)
+	s.judgeRequests(g, c)
+	g.Logf("%s: %d acquisitions with %d requests, %d of them failed", s.name, len(a.done), len(c.requests.of(s.id)), failed)
+}
+
+func (c *chaos) anyExplains(one *acquisition, effects []effect) bool {
+	for _, e := range effects {
+		if c.explained(one.begin, one.end, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeReason checks that there was need for an acquisition.
+func (s *soakClient) judgeReason(g *grumbler, one *acquisition) {
+	ok := false
+	switch old := one.replaces; one.reason {
+	case smartauth.ReasonInitial:
+		ok = old == nil
+	case smartauth.ReasonRejected: // that very token, and before
+		ok = old != nil && s.tap.refused(old.token, one.begin)
+	case smartauth.ReasonExpiring: // in the last quarter of its life
+		ok = old != nil && !one.begin.Before(old.token.Expiry().Add(-soakLifetime/4))
+	case smartauth.ReasonExpired:
+		ok = old != nil && !one.begin.Before(old.token.Expiry())
+	}
+	if !ok {
+		g.complain("%s: %s: an acquisition began as if its token was %s", s.name, clockTime(one.begin), one.reason)
+	}
+}
+
+// judgeUse checks that no call had a token that had ended, or had been replaced, when the call began.
+func (s *soakClient) judgeUse(g *grumbler, c *chaos) {
+	for bearer, u := range s.tap.bearers {
+		from := s.seen.byToken[bearer]
+		if from == nil {
+			g.complain("%s: a bearer that no acquisition brought", s.name)
 			continue
 		}
-		pause, effects := 250*time.Millisecond, []effect{noToken, slow}
-		switch e.Kind {
-		case smartauth.Refused:
-			pause, effects = time.Second, []effect{refusedToken}
-		case smartauth.Permanent:
-			t.Errorf("%s: %v", s.name, e)
+		end := from.token.Expiry()
+		if from.end.After(end) { // it had ended on the way, and those who waited for it have it still
+			end = from.end.Add(eachStep)
 		}
-		explained := false
-		for _, what := range effects {
-			explained = explained || c.explained(one.begin, one.end, what, slack)
-		}
-		if !explained {
-			t.Errorf("%s: from %s to %s nothing explains: %v", s.name, one.begin.Format("15:04:05.000"), one.end.Format("15:04:05.000"), e)
-		}
-		if i+1 < len(a.done) && !one.background {
-			if left := a.done[i+1].begin.Sub(one.end); left < pause-10*time.Millisecond {
-				t.Errorf("%s: the server was left alone for %v only after: %v", s.name, left, e)
-			}
+		if late := u.call.Sub(end); late > 0 {
+			g.complain("%s: a call that began at %s, %v after the end of a token, had that", s.name, clockTime(u.call), late)
 		}
 	}
-	// Each token has at most one successor, as there is one acquisition at a time; three at once and one every 10 s replace
-	// tokens that a server refused.
-	if most := 3 + int((d+5*time.Second)/(10*time.Second)) + 1; renewals > most {
-		t.Errorf("%s: %d renewals after refusals, want at most %d", s.name, renewals, most)
+	for _, one := range s.seen.done {
+		if one.err != nil || one.replaces == nil {
+			continue
+		}
+		if u := s.tap.bearers[one.replaces.token.AccessToken()]; u != nil && c.late(u.call.Sub(one.end), aStep, one.end, u.call) {
+			g.complain("%s: a call that began at %s had the token that was replaced at %s", s.name, clockTime(u.call), clockTime(one.end))
+		}
 	}
-	t.Logf("%s: %d acquisitions, %d of them failed, %d renewals after refusals", s.name, len(a.done), len(a.done)-good, renewals)
+}
+
+// refused tells whether the FHIR server had refused token by then.
+func (p *tap) refused(token *smartauth.Token, then time.Time) bool {
+	u := p.bearers[token.AccessToken()]
+	return u != nil && !u.refused.IsZero() && !u.refused.After(then)
 }

@@ -2,11 +2,14 @@ package reliability
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,13 +58,14 @@ func soakTime(t *testing.T) time.Duration {
 const (
 	soakers       = 200
 	soakPatience  = 10 * time.Second
-	soakLifetime  = 20 * time.Second
-	createsOneIn  = 40
-	mostExplained = 20 // complaints that are written
+	shortPatience = 700 * time.Millisecond
+	soakLifetime  = 3 * time.Second
+	createsOneIn  = 10
+	hurriesOneIn  = 10
 )
 
 // Callers on all stacks, with one source for each stack, against a sandbox that misbehaves at random. Every call ends in the
-// right answer, or in an error that a fault of that time explains.
+// right answer, or in an error that a fault of that time explains, and the servers are not asked more than they should be.
 func TestSoak(t *testing.T) {
 	seed := *soakSeed
 	if seed == 0 {
@@ -71,12 +75,11 @@ func TestSoak(t *testing.T) {
 	t.Logf("seed %d, %v; again with: go test ./internal/reliability -run Soak -soak=%v -soak.seed=%d", seed, duration, duration, seed)
 
 	srv := smarttest.New(t, smarttest.Options{TokenLifetime: soakLifetime})
-	c := &chaos{Server: srv, random: rand.New(rand.NewPCG(seed, 0))}
-	var clients []*soakClient
-	for name, attach := range stacks {
-		clients = append(clients, newSoakClient(t, srv, c, name, attach))
+	c := &chaos{Server: srv, random: rand.New(rand.NewPCG(seed, 0)), requests: tokenRequests{from: map[string][]tokenRequest{}}}
+	srv.OnRequest(c.requests.arrived)
+	for _, name := range slices.Sorted(maps.Keys(stacks)) {
+		c.clients = append(c.clients, newSoakClient(t, srv, name))
 	}
-	c.clients = clients
 
 	var results tally
 	stop := make(chan struct{})
@@ -84,27 +87,42 @@ func TestSoak(t *testing.T) {
 	for i := range soakers {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(i+1)))
-			client := clients[i%len(clients)]
+			client := c.clients[i%len(c.clients)]
 			for n := 0; ; n++ {
 				select {
 				case <-stop:
 					return
-				case <-time.After(50*time.Millisecond + rand.N(300*time.Millisecond)):
+				case <-time.After(200*time.Millisecond + rand.N(600*time.Millisecond)):
 				}
-				results.add(client.makeCall(i, n, random.IntN(createsOneIn) == 0))
+				o := &outcome{client: client, patience: soakPatience}
+				if random.IntN(createsOneIn) == 0 {
+					o.create = fmt.Sprintf("%s-%d-%d", client.name, i, n)
+				}
+				if random.IntN(hurriesOneIn) == 0 {
+					o.patience = shortPatience
+				}
+				client.call(o)
+				results.add(o)
 			}
 		})
 	}
-	c.run(t, duration)
+	over := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { c.notice(over) })
+	c.run(duration)
 	close(stop)
 	wg.Wait()
-	time.Sleep(100 * time.Millisecond)
+	close(over)
+	watch.Wait()
 
-	c.judge(t, &results)
-	for _, client := range clients {
-		client.judge(t, c, duration)
+	g := &grumbler{T: t}
+	for _, client := range c.clients {
+		client.seen.settle()
+		client.judge(g, c)
 	}
-	c.nothingLost(t, &results)
+	c.judge(g, &results)
+	c.nothingLost(g, &results)
+	g.listIncidents(c)
 	srv.Transport().CloseIdleConnections()
 }
 
@@ -116,10 +134,11 @@ type soakClient struct {
 	do     doer
 	base   string
 	seen   *acquisitions
+	tap    *tap
 }
 
-func newSoakClient(t *testing.T, srv *smarttest.Server, c *chaos, name string, attach func(testing.TB, *smartauth.Source, *http.Client) doer) *soakClient {
-	s := &soakClient{name: name, id: "client-on-" + name, signer: &swapSigner{}, base: srv.BaseURL(), seen: &acquisitions{chaos: c}}
+func newSoakClient(t *testing.T, srv *smarttest.Server, name string) *soakClient {
+	s := &soakClient{name: name, id: "client-on-" + name, signer: &swapSigner{}, base: srv.BaseURL(), seen: &acquisitions{}}
 	cfg := srv.NewClient(smarttest.ClientOptions{ID: s.id})
 	s.signer.put(cfg.Signer)
 	cfg.Signer, cfg.Observer = s.signer, s.seen
@@ -127,66 +146,90 @@ func newSoakClient(t *testing.T, srv *smarttest.Server, c *chaos, name string, a
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := srv.Transport().Clone() // of its own: see closedByOthers
-	t.Cleanup(transport.CloseIdleConnections)
-	s.do = attach(t, src, &http.Client{Transport: transport})
+	s.tap = &tap{base: srv.Transport().Clone(), bearers: map[string]*use{}}
+	t.Cleanup(s.tap.base.CloseIdleConnections)
+	s.do = stacks[name](t, src, &http.Client{Transport: s.tap})
 	return s
 }
 
 // An outcome is how a call ended.
 type outcome struct {
-	client     string
+	client     *soakClient
+	create     string // the name of what it is to create; empty for a read
+	patience   time.Duration
 	begin, end time.Time
+	sends      []send
 	status     int
 	err        error
-	created    string // the name of what it was to create; empty for a read
-	wrong      string // what is wrong with the answer; empty if it is right
+	wrong      string // what is wrong with the answer, or was on the way; empty if nothing is
 }
 
-func (s *soakClient) makeCall(goroutine, n int, create bool) outcome {
-	ctx, cancel := context.WithTimeout(context.Background(), soakPatience)
+func (s *soakClient) call(o *outcome) {
+	o.begin = time.Now()
+	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), callKey{}, o), o.patience)
 	defer cancel()
-	o := outcome{client: s.name, begin: time.Now()}
-	method, url, body := http.MethodGet, s.base+"/Patient?_count=0", ""
-	if create {
-		o.created = fmt.Sprintf("%s-%d-%d", s.name, goroutine, n)
-		method, url, body = http.MethodPost, s.base+"/Patient", `{"resourceType":"Patient","name":[{"family":"`+o.created+`"}]}`
+	method, url, body := http.MethodGet, s.base+"/Task?_count=0", ""
+	if o.create != "" {
+		method, url, body = http.MethodPost, s.base+"/Patient", `{"resourceType":"Patient","name":[{"family":"`+o.create+`"}]}`
 	}
 	var answer []byte
 	o.status, answer, o.err = s.do(ctx, method, url, body)
 	o.end = time.Now()
 	if o.err == nil && o.status < 300 {
-		o.wrong = wrongAnswer(answer, o.created)
+		o.wrong = wrongAnswer(answer, o.create)
 	}
-	return o
+	if did := o.misbehaved(); did != "" {
+		o.wrong = did
+	}
 }
 
-// A tally counts the outcomes and keeps those that were not right.
+// A fate is what a caller knows of the resource that it wanted to create.
+type fate string
+
+const (
+	created    fate = "created"
+	notCreated fate = "not created"
+	perhaps    fate = "perhaps created"
+)
+
+func (o *outcome) fate() fate {
+	var noToken *smartauth.Error
+	switch {
+	case o.err == nil && o.status < 300:
+		return created
+	case o.err == nil, errors.As(o.err, &noToken):
+		return notCreated
+	}
+	return perhaps
+}
+
+// A tally counts the outcomes, and keeps those that are to be looked at.
 type tally struct {
 	right atomic.Int64
 
 	mu      sync.Mutex
-	bad     []outcome
-	creates map[string]bool // by name, whether the caller was told 201
+	bad     int
+	kept    []*outcome
+	creates map[string]fate // by name
 }
 
-func (r *tally) add(o outcome) {
+func (r *tally) add(o *outcome) {
 	good := o.err == nil && o.status < 300 && o.wrong == ""
 	if good {
 		r.right.Add(1)
 	}
-	if good && o.created == "" {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if o.created != "" {
+	if o.create != "" {
 		if r.creates == nil {
-			r.creates = map[string]bool{}
+			r.creates = map[string]fate{}
 		}
-		r.creates[o.created] = good
+		r.creates[o.create] = o.fate()
 	}
 	if !good {
-		r.bad = append(r.bad, o)
+		r.bad++
+	}
+	if !good || len(o.sends) > 1 || o.end.Sub(o.begin) > aReturn*eachStep {
+		r.kept = append(r.kept, o)
 	}
 }

@@ -56,7 +56,11 @@ var stacks = map[string]func(testing.TB, *smartauth.Source, *http.Client) doer{
 			tb.Fatal(err)
 		}
 		return func(ctx context.Context, method, url, body string) (int, []byte, error) {
-			r, err := retryablehttp.NewRequestWithContext(ctx, method, url, []byte(body))
+			var raw any // nil for none: net/http has a data race with itself when it probes an empty one while a connection breaks
+			if body != "" {
+				raw = []byte(body)
+			}
+			r, err := retryablehttp.NewRequestWithContext(ctx, method, url, raw)
 			if err != nil {
 				return 0, nil, err
 			}

@@ -1,0 +1,155 @@
+package reliability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	smartauth "github.com/smartauth-go/smartauth/core"
+)
+
+// misbehaved returns what a call did that none should, empty if nothing: a request goes out once, and again only after a 401,
+// with another token. (The clocks of the two servers never differ by so little that a token would be waited for.)
+func (o *outcome) misbehaved() string {
+	for i, s := range o.sends {
+		switch {
+		case s.bearer == "":
+			return "a request without a token"
+		case i > 1:
+			return "a request that was sent three times"
+		case i == 1 && o.sends[0].status != http.StatusUnauthorized:
+			return "a request that was sent again though it had not been answered with 401"
+		case i == 1 && s.bearer == o.sends[0].bearer:
+			return "a request that was sent again with the token that had been refused"
+		}
+	}
+	return ""
+}
+
+// judge looks for a reason for each call that did not go well, or took long.
+func (c *chaos) judge(g *grumbler, r *tally) {
+	reasons := map[string]int{}
+	for _, o := range r.kept {
+		reason, ok := c.reason(o)
+		if reason != "" {
+			reasons[reason]++
+		}
+		if !ok {
+			g.complain("%s: %s after %v: status %d, %v, %d sent: %s", o.client.name, clockTime(o.begin), o.end.Sub(o.begin), o.status, o.err, len(o.sends), reason)
+		}
+		if holdsJWT(o.err) {
+			g.complain("an error holds a token or an assertion")
+		}
+		if idle := o.client.seen.idle(o); c.late(idle, aReturn, o.begin, o.end) {
+			g.complain("%s: %s: a call was neither at the FHIR server nor waiting for a token for %v", o.client.name, clockTime(o.begin), idle)
+		}
+		for _, s := range o.sends {
+			if s.status == http.StatusUnauthorized && !c.mayRefuse(o, s) {
+				g.complain("%s: %s: nothing explains the 401 to %s", o.client.name, clockTime(s.begin), clockTime(s.end))
+			}
+			if c.late(s.end.Sub(s.begin), aRequest, s.begin, s.end) && !c.explained(s.begin, s.end, slowFHIR) {
+				g.complain("%s: %s: nothing explains that the FHIR server took %v", o.client.name, clockTime(s.begin), s.end.Sub(s.begin))
+			}
+		}
+	}
+	var away time.Duration
+	for _, s := range c.stalls {
+		away += s.end.Sub(s.begin)
+	}
+	g.Logf("%d calls went well and %d did not, in %d incidents; the machine kept us waiting for %v", r.right.Load(), r.bad, len(c.incidents),
+		away.Round(time.Millisecond))
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		g.Logf("%7d × %s", reasons[reason], reason)
+	}
+}
+
+// holdsJWT tells whether an error has part of a token or an assertion. A key id, which may be told, is a thumbprint and may look so, too.
+func holdsJWT(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	var e *smartauth.Error
+	if errors.As(err, &e) && e.KeyID != "" {
+		text = strings.ReplaceAll(text, e.KeyID, "")
+	}
+	return strings.Contains(text, "eyJ")
+}
+
+// mayRefuse tells whether the FHIR server had a reason to answer s with 401.
+func (c *chaos) mayRefuse(o *outcome, s send) bool {
+	from := o.client.seen.byToken[s.bearer]
+	return from != nil && (c.explained(s.begin, s.end, allRefused) || c.explained(from.begin, s.end, deadToken))
+}
+
+// reason returns what a call met, empty if it went well, and whether a fault explains it.
+func (c *chaos) reason(o *outcome) (string, bool) {
+	var last send // the zero value meets no fault
+	if len(o.sends) > 0 {
+		last = o.sends[len(o.sends)-1]
+	}
+	during := func(e effect) (string, bool) { return string(e), c.explained(last.begin, o.end, e) }
+	var e *smartauth.Error
+	var ne net.Error
+	switch {
+	case o.wrong != "":
+		return o.wrong, false
+	case errors.As(o.err, &e):
+		nothingDone := len(o.sends) == 0 || last.status == http.StatusUnauthorized
+		return fmt.Sprintf("no token: %v", effectOf(e)), nothingDone && o.client.seen.told(c, o, e)
+	case errors.Is(o.err, context.DeadlineExceeded), errors.As(o.err, &ne) && ne.Timeout():
+		took := o.end.Sub(o.begin) // and what it waited for is judged for all calls
+		return "the caller's deadline", took >= o.patience && !c.late(took-o.patience, aReturn, o.begin, o.end)
+	case o.err != nil && o.status == http.StatusUnauthorized && !c.explained(last.begin, o.end, brokenFHIR):
+		return "a 401 whose body the machine kept", c.gaveUp(o, last)
+	case o.err != nil:
+		return during(brokenFHIR)
+	case o.status == http.StatusServiceUnavailable:
+		return during(downFHIR)
+	case o.status == http.StatusUnauthorized && len(o.sends) == 2:
+		return "a 401 to the new token, too", true // each is judged for all calls
+	case o.status == http.StatusUnauthorized:
+		return "a 401 for lack of renewals", o.client.seen.mayLackRenewals(last.end) || c.gaveUp(o, last)
+	case o.status >= 300:
+		return fmt.Sprintf("status %d", o.status), false
+	}
+	return "", true
+}
+
+// gaveUp tells whether the transport may have stopped to wait for a body, as it does after a second, though only the machine was slow.
+func (c *chaos) gaveUp(o *outcome, last send) bool {
+	took := o.end.Sub(last.end)
+	return took >= time.Second && !c.late(took, aReturn, last.end, o.end)
+}
+
+// idle returns how long a call was neither at the FHIR server nor waiting for an acquisition.
+func (a *acquisitions) idle(o *outcome) time.Duration {
+	if o.end.Sub(o.begin) <= aReturn*eachStep {
+		return 0
+	}
+	var busy []span
+	for _, s := range o.sends {
+		busy = append(busy, span{s.begin, s.end})
+	}
+	for _, one := range a.done {
+		if one.begin.Before(o.end) && one.end.After(o.begin) {
+			busy = append(busy, span{one.begin, one.end})
+		}
+	}
+	slices.SortFunc(busy, func(a, b span) int { return a.begin.Compare(b.begin) })
+	idle, at := time.Duration(0), o.begin
+	for _, s := range append(busy, span{o.end, o.end}) {
+		if s.end.Before(at) {
+			continue
+		}
+		idle += max(0, s.begin.Sub(at))
+		at = s.end
+	}
+	return idle
+}
