@@ -230,12 +230,8 @@ func (w *world) trouble(p place, tr trouble, begin bool) {
 		tr = 0
 	}
 	w.wire.set(addr, tr)
-	if p == keys { // which the sandbox has on plain http
-		url := w.JWKSURL("the-client")
-		if begin {
-			url = "https://keys.test/keys/the-client"
-		}
-		w.RegisterJWKSURL("the-client", url)
+	if p == keys { // elsewhere they are on plain http; from here on not, so that the recovery shows that the wire was the trouble
+		w.RegisterJWKSURL("the-client", "https://keys.test/keys/the-client")
 	}
 }
 
