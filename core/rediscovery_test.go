@@ -112,3 +112,39 @@ func TestTokenEndpointMoves(t *testing.T) {
 		})
 	}
 }
+
+// One that moves right after it was looked up is found when a minute has passed.
+func TestTokenEndpointMovesWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandboxWith(t, smarttest.Options{InMemory: true, TokenLifetime: 5 * time.Second}, nil)
+		begin := time.Now()
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		moved, err := srv.Serve("localhost:9999", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"access_token":"moved","token_type":"bearer"}`))
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.SetDiscovery(func(doc map[string]any) { doc["token_endpoint"] = moved + "/token" })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{CloseConnection: true})
+		time.Sleep(10 * time.Second)
+		for {
+			if _, err := src.Token(t.Context()); err == nil {
+				break
+			} else if time.Since(begin) > time.Hour {
+				t.Fatal(err)
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
+		// The pause between acquisitions may lie over the end of the minute, and the dead endpoint is tried once more.
+		if took := time.Since(begin); took < time.Minute || took > 63*time.Second {
+			t.Errorf("found after %v", took)
+		}
+		if n := srv.Counts().Discovery; n != 2 {
+			t.Errorf("%d discoveries, want 2", n)
+		}
+	})
+}
