@@ -63,6 +63,43 @@ func TestRefusalsRediscoverOnceAMinute(t *testing.T) {
 	})
 }
 
+// What was looked up after a refusal is good for an hour again.
+func TestRediscoveryIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		poll(t, src, time.Second)
+		time.Sleep(10 * time.Minute)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: 401})
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		time.Sleep(2 * time.Second)
+		poll(t, src, 20*time.Minute)
+		if n := srv.Counts().Discovery; n != 2 {
+			t.Errorf("%d discoveries, want one at first and one after the refusal", n)
+		}
+	})
+}
+
+// A discovery that failed is among the causes of a refusal until one succeeds.
+func TestRediscoveryIsNoCauseOnceItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		poll(t, src, time.Second)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401})
+		srv.Fail(smarttest.Discovery, smarttest.Fault{Status: 500})
+		for round, want := range []bool{false, true, false} { // the first refusal is why the document is looked up
+			time.Sleep(10 * time.Minute)
+			if round == 2 {
+				srv.Clear(smarttest.Discovery)
+			}
+			if _, err := src.Token(t.Context()); err == nil || strings.Contains(err.Error(), "discovery failed") != want {
+				t.Errorf("round %d: error %v", round, err)
+			}
+		}
+	})
+}
+
 // A dead endpoint is looked up anew, but not on another host.
 func TestTokenEndpointMoves(t *testing.T) {
 	for _, c := range []struct {
