@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,9 @@ func must(t *testing.T, r doctor.Report, lines ...string) {
 		expected[name] = true
 	}
 	for _, c := range r.Checks {
+		if do := slices.Sorted(slices.Values(c.Do)); len(slices.Compact(do)) != len(c.Do) {
+			t.Errorf("something is said twice:\n%s", c)
+		}
 		if !expected[c.Name] && (c.Status == doctor.Yellow || c.Status == doctor.Red) {
 			t.Errorf("not expected:\n%s", c)
 		}

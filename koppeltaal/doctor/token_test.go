@@ -45,6 +45,7 @@ func TestToken(t *testing.T) {
 		{"trailing slash in the URL", func(_ *testing.T, p *patient) { p.Config.TokenURL = p.TokenURL() + "/" },
 			[]string{"warn token endpoint|404", "fail token|404"}},
 		{"Bad Request", fail(smarttest.Fault{Status: 400, Body: "Bad Request"}), []string{"fail token|400 Bad Request|Config.Scopes is empty"}},
+		{"forbidden", fail(smarttest.Fault{Status: 403}), []string{"fail token|403 Forbidden|" + mended + "|- the client has no status Approved"}},
 		{"500", fail(smarttest.Fault{Status: 500}), []string{"fail token|500|try again later"}},
 		{"closed", fail(smarttest.Fault{CloseConnection: true}), []string{"fail token|connection failed"}},
 		{"a launch's token", fail(smarttest.Fault{Body: `{"access_token":"NOOP"}`}), []string{"fail token|NOOP"}},

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -45,16 +43,6 @@ type world struct {
 	told     []string    // errors that the caller has seen
 
 	bodies atomic.Int32 // of responses that nobody has closed
-}
-
-type openBody struct {
-	io.ReadCloser
-	closed func()
-}
-
-func (b *openBody) Close() error {
-	b.closed()
-	return b.ReadCloser.Close()
 }
 
 // An attempt is what the caller's kind of client repeats, and what we do within.
@@ -210,18 +198,6 @@ func (w *world) call() answer {
 
 // freshConnections ends those that there are.
 func (w *world) freshConnections() { w.transport.CloseIdleConnections() }
-
-// nothingOpen checks that no connection is in use, and that each response was closed: to wait for its context to end, or a time
-// limit, is not enough.
-func (w *world) nothingOpen() {
-	w.Helper()
-	synctest.Wait()
-	w.freshConnections()
-	synctest.Wait()
-	if n, bodies := w.wire.open.Load(), w.bodies.Load(); n != 0 || bodies != 0 {
-		w.Errorf("%d connections and %d responses are left open", n, bodies)
-	}
-}
 
 // trouble makes one begin between those who talk at a place, or end.
 func (w *world) trouble(p place, tr trouble, begin bool) {
