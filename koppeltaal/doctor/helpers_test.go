@@ -133,7 +133,8 @@ func writeFile(t *testing.T, data []byte) (file string) {
 	return file
 }
 
-// must checks that a report has lines, each given as its beginning and texts that follow on it or under it, set apart by |.
+// must checks that a report has lines, each given as its beginning and texts that follow on it or under it, set apart by |. One that
+// begins with ! must not be there.
 // Each line that is neither ok nor skipped must be among them.
 func must(t *testing.T, r doctor.Report, lines ...string) {
 	t.Helper()
@@ -149,6 +150,12 @@ func must(t *testing.T, r doctor.Report, lines ...string) {
 			found = true
 			rest := c.String()
 			for _, text := range texts[1:] {
+				if unwanted, not := strings.CutPrefix(text, "!"); not {
+					if strings.Contains(c.String(), unwanted) {
+						t.Errorf("%s: %q is said in\n%s", texts[0], unwanted, c)
+					}
+					continue
+				}
 				_, after, ok := strings.Cut(rest, text)
 				if !ok {
 					t.Errorf("%s: %q does not follow in\n%s", texts[0], text, c)

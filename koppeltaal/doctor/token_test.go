@@ -20,7 +20,7 @@ func TestToken(t *testing.T) {
 	}
 	run(t, smarttest.Options{}, smarttest.ClientOptions{}, []trial{
 		{"not approved", func(_ *testing.T, p *patient) { p.SetApproved(clientID, false) },
-			[]string{"fail token|401 Unauthorized|" + mended + "|- the client has no status Approved|- another JWKS URL than this one|- a PEM is registered|by another URL",
+			[]string{"fail token|401 Unauthorized|" + mended + "|- the client has no status Approved|- another JWKS URL than this one|- a PEM is registered|by another URL|!is not in the JWKS that is registered|!clock is",
 				"skip scope|token failed", "skip read|token failed"}},
 		{"not known", func(_ *testing.T, p *patient) { p.Config.ClientID = "your-app" },
 			[]string{"fail token|" + mended + `|- the client has no status Approved in the domain (yet), or Config.ClientID is not its id`}},
