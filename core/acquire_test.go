@@ -1,6 +1,7 @@
 package smartauth_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -134,4 +135,20 @@ func TestRequestsOfAnAcquisition(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A pause that an acquisition would not outlast is not begun: whoever waits has the answer at once.
+func TestNoPauseAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503, Delay: 13500 * time.Millisecond, Header: http.Header{"Retry-After": {"2"}}})
+		began := time.Now()
+		_, err := src.Token(t.Context())
+		if e := (*smartauth.Error)(nil); !errors.As(err, &e) || e.StatusCode != 503 {
+			t.Errorf("error %v", err)
+		}
+		if took, n := time.Since(began), srv.Counts().TokenRequests; took != 29*time.Second || n != 2 {
+			t.Errorf("%d requests in %v, want 2 in 29 s, which leaves less than the two that the server asks for", n, took)
+		}
+	})
 }

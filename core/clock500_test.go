@@ -90,6 +90,7 @@ func TestClockAfterAnother500(t *testing.T) {
 		{"then refused with the same Date", []failure{{status: 500, off: hour}, {status: 401, off: hour}}, []time.Duration{0, hour, 0}, false, false},
 		{"then refused again", []failure{{status: 500, off: hour}, {status: 401}, {status: 401, off: hour}}, []time.Duration{0, hour, 0}, true, true},
 		{"then refused, and down", []failure{{status: 500, off: hour}, {status: 401}, {status: 503, off: hour}}, []time.Duration{0, hour, 0}, true, false},
+		{"twice down, then refused", []failure{{status: 503}, {status: 503}, {status: 401, off: hour}}, []time.Duration{0, 0, 0, hour}, true, true},
 		{"little off", []failure{{status: 500, off: 4 * time.Second}}, []time.Duration{0, 0}, false, false},
 		{"no attempt to go back with", []failure{{status: 503, off: hour}, {status: 500, off: hour}}, []time.Duration{0, 0, 0}, false, false},
 		{"to be left alone", []failure{{status: 500, off: hour, retryAfter: "10"}}, []time.Duration{0}, true, false},

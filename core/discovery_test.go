@@ -84,7 +84,8 @@ func TestDiscoveryFailures(t *testing.T) {
 		err      string
 	}{
 		{"tenant missing", fault{Status: 401}, smartauth.Refused, 1, "tenant is missing or wrong"},
-		{"neither document", fault{Status: 404}, smartauth.Refused, 1, "not the base of a FHIR server"},
+		{"neither document", fault{Status: 404}, smartauth.Refused, 1,
+			"/.well-known/smart-configuration: 404 Not Found; likely causes: Config.BaseURL is not the base of a FHIR server"},
 		{"HTML", fault{Body: "<html>"}, smartauth.Refused, 1, "not a JSON object"},
 		{"500", fault{Status: 500}, smartauth.Temporary, 3, "500 Internal Server Error"},
 		{"no answer", fault{Hang: true}, smartauth.Temporary, 1, "no answer within 15s"},

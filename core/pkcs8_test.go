@@ -116,15 +116,23 @@ func tellsNothing(t *testing.T, err error, data []byte) {
 	}
 }
 
+// Whatever is read with the passphrase signs, and what is not is not quoted.
 func FuzzParseEncryptedKey(f *testing.F) {
 	for _, name := range []string{"genpkey.enc", "des3-hmacWithSHA1.enc", "scrypt.enc", "pbes1.enc", "x448.enc"} {
 		block, _ := pem.Decode(testKey(f, name))
 		f.Add(block.Bytes)
 	}
-	f.Fuzz(func(_ *testing.T, der []byte) {
+	f.Fuzz(func(t *testing.T, der []byte) {
 		if strings.Contains(string(der), "\x02\x03") || strings.Contains(string(der), "\x02\x04") {
 			return // an iteration count that takes its time
 		}
-		_, _ = smartauth.ParseEncryptedKey(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}), []byte("x"), "")
+		data := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})
+		key, err := smartauth.ParseEncryptedKey(data, []byte(testPassphrase), "")
+		if tellsNothing(t, err, data); err != nil {
+			return
+		}
+		if signature, err := key.Sign(t.Context(), key.Algorithms()[0], []byte("x")); err != nil || len(signature) == 0 {
+			t.Error(err)
+		}
 	})
 }

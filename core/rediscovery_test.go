@@ -63,6 +63,43 @@ func TestRefusalsRediscoverOnceAMinute(t *testing.T) {
 	})
 }
 
+// What was looked up after a refusal is good for an hour again.
+func TestRediscoveryIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		poll(t, src, time.Second)
+		time.Sleep(10 * time.Minute)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Status: 401})
+		if _, err := src.Token(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		time.Sleep(2 * time.Second)
+		poll(t, src, 20*time.Minute)
+		if n := srv.Counts().Discovery; n != 2 {
+			t.Errorf("%d discoveries, want one at first and one after the refusal", n)
+		}
+	})
+}
+
+// A discovery that failed is among the causes of a refusal until one succeeds.
+func TestRediscoveryIsNoCauseOnceItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		poll(t, src, time.Second)
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 401})
+		srv.Fail(smarttest.Discovery, smarttest.Fault{Status: 500})
+		for round, want := range []bool{false, true, false} { // the first refusal is why the document is looked up
+			time.Sleep(10 * time.Minute)
+			if round == 2 {
+				srv.Clear(smarttest.Discovery)
+			}
+			if _, err := src.Token(t.Context()); err == nil || strings.Contains(err.Error(), "discovery failed") != want {
+				t.Errorf("round %d: error %v", round, err)
+			}
+		}
+	})
+}
+
 // A dead endpoint is looked up anew, but not on another host.
 func TestTokenEndpointMoves(t *testing.T) {
 	for _, c := range []struct {
@@ -111,4 +148,40 @@ func TestTokenEndpointMoves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One that moves right after it was looked up is found when a minute has passed.
+func TestTokenEndpointMovesWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandboxWith(t, smarttest.Options{InMemory: true, TokenLifetime: 5 * time.Second}, nil)
+		begin := time.Now()
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		moved, err := srv.Serve("localhost:9999", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"access_token":"moved","token_type":"bearer"}`))
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.SetDiscovery(func(doc map[string]any) { doc["token_endpoint"] = moved + "/token" })
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{CloseConnection: true})
+		time.Sleep(10 * time.Second)
+		for {
+			if _, err := src.Token(t.Context()); err == nil {
+				break
+			} else if time.Since(begin) > time.Hour {
+				t.Fatal(err)
+			}
+			time.Sleep(250 * time.Millisecond)
+		}
+		// The pause between acquisitions may lie over the end of the minute, and the dead endpoint is tried once more.
+		if took := time.Since(begin); took < time.Minute || took > 63*time.Second {
+			t.Errorf("found after %v", took)
+		}
+		if n := srv.Counts().Discovery; n != 2 {
+			t.Errorf("%d discoveries, want 2", n)
+		}
+	})
 }

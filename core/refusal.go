@@ -12,11 +12,6 @@ import (
 	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
-const (
-	clockTolerance = 5 * time.Second // a difference up to it is not why an assertion was refused: iat is back-dated by it
-	clockFarthest  = 24 * time.Hour
-)
-
 // permanentCodes are the OAuth errors that no further try can mend. invalid_client is not among them: a client gets
 // approved, a JWKS becomes reachable.
 var permanentCodes = []string{"invalid_scope", "unauthorized_client", "unsupported_grant_type"}
@@ -66,21 +61,6 @@ func (s *Source) secrets(endpoint *url.URL, a *assertion) []string {
 		list = append(list, e.token.AccessToken())
 	}
 	return slices.DeleteFunc(list, func(text string) bool { return len(text) < 6 }) // part of a word, or a number
-}
-
-// clockOff returns how far the server's clock is ahead of the one that a was signed on, 0 if that is not known or too little
-// to matter. The server may have set Date any time between the signing and the end of its answer, which can be long, as when
-// it could not read the client's JWKS. Only a Date outside of that span proves anything. The difference is taken from the end
-// of the span: an assertion that is dated too early does less harm than one from the future.
-func clockOff(resp *reply, a *assertion) time.Duration {
-	date := resp.date()
-	received := a.clock.Add(resp.at.Sub(a.at))
-	off := date.Sub(received)
-	if date.IsZero() || off.Abs() > clockFarthest ||
-		!date.Before(a.clock.Add(-clockTolerance)) && !date.After(received.Add(clockTolerance)) {
-		return 0
-	}
-	return off
 }
 
 // refused tells whether the status is one that servers refuse an assertion with: 400 and 401 by RFC 6749 section 5.2, with some

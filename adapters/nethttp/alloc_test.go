@@ -3,6 +3,8 @@ package smarthttp_test
 import (
 	"io"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,5 +25,31 @@ func TestTransportAllocations(t *testing.T) {
 	ours := testing.AllocsPerRun(1000, func() { _, _ = transport.RoundTrip(r) })
 	if ours-bare > 3 {
 		t.Errorf("the transport adds %.0f allocations to its base, want at most 3", ours-bare)
+	}
+}
+
+// readingTransport reads the body before it answers.
+type readingTransport struct{ okTransport }
+
+func (t *readingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, err := io.Copy(io.Discard, r.Body)
+	return &t.resp, err
+}
+
+// A body that can be had again is not kept.
+func TestRepeatableBodyIsNotCopied(t *testing.T) {
+	transport := &smarthttp.Transport{Source: staticSource{smartauth.NewToken("token", time.Time{})},
+		Base: &readingTransport{okTransport{http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(nil)}}}}
+	body := strings.NewReader(strings.Repeat("x", 1<<20))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fhirRequest(t).URL.String(), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = transport.RoundTrip(r)
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; err != nil || body.Len() != 0 || n > 256<<10 {
+		t.Errorf("%v, %d bytes unread, %d allocated", err, body.Len(), n)
 	}
 }

@@ -23,6 +23,20 @@ var healing = []adapterTest{
 			t.Errorf("%d tokens and %d requests for two calls", c.TokensIssued, c.FHIR)
 		}
 	}},
+	{"401 is healed whatever the method", func(t *testing.T, f *fixture) {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			time.Sleep(11 * time.Second) // the Source does not believe in many revocations at once
+			c := Call{Method: method, URL: f.BaseURL() + "/Patient/p"}
+			if method[0] == 'P' {
+				c.Body = []byte("{}")
+			}
+			s := f.play(http.StatusUnauthorized, http.StatusOK)
+			f.send(t, c, http.StatusOK)
+			if n := len(s.arrivals()); n != 2 {
+				t.Errorf("%s was sent %d times, want twice", method, n)
+			}
+		}
+	}},
 	{"403 is left alone", func(t *testing.T, f *fixture) {
 		f.send(t, Call{}, http.StatusOK)
 		s := f.play(http.StatusForbidden)

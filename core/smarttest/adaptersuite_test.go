@@ -141,6 +141,12 @@ var broken = map[string]struct {
 	"waits too little":      {repeats(time.Minute, func(error) bool { return false }), ""},
 	"heals nothing": {homemade(func(smartauth.TokenSource, *http.Request, *smartauth.Token) *smartauth.Token { return nil }),
 		"401 is healed, body: none"},
+	"leaves DELETE alone": {above(func(client *http.Client, r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodDelete {
+			r = r.WithContext(smarthttp.WithoutBearer(r.Context()))
+		}
+		return client.Do(r)
+	}), "401 is healed whatever the method"},
 	"heals late": {homemade(func(src smartauth.TokenSource, r *http.Request, refused *smartauth.Token) *smartauth.Token {
 		time.Sleep(time.Second)
 		return renew(src, r, refused)

@@ -33,7 +33,7 @@ func (d *doctor) refused(e *smartauth.Error) (ruledOut string, causes []string) 
 		return "", nil
 	}
 	for _, c := range d.report.Checks {
-		if c.Status == Red && c.Name != https && c.Name != keyFile { // neither keeps an assertion from being good
+		if c.Status == Red && c.Name != keyFile { // others may read it, and the key is good all the same
 			causes = append(causes, "mend what failed above: "+c.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,7 +133,8 @@ func writeFile(t *testing.T, data []byte) (file string) {
 	return file
 }
 
-// must checks that a report has lines, each given as its beginning and texts that follow on it or under it, set apart by |.
+// must checks that a report has lines, each given as its beginning and texts that follow on it or under it, set apart by |. One that
+// begins with ! must not be there.
 // Each line that is neither ok nor skipped must be among them.
 func must(t *testing.T, r doctor.Report, lines ...string) {
 	t.Helper()
@@ -148,6 +150,12 @@ func must(t *testing.T, r doctor.Report, lines ...string) {
 			found = true
 			rest := c.String()
 			for _, text := range texts[1:] {
+				if unwanted, not := strings.CutPrefix(text, "!"); not {
+					if strings.Contains(c.String(), unwanted) {
+						t.Errorf("%s: %q is said in\n%s", texts[0], unwanted, c)
+					}
+					continue
+				}
 				_, after, ok := strings.Cut(rest, text)
 				if !ok {
 					t.Errorf("%s: %q does not follow in\n%s", texts[0], text, c)
@@ -161,6 +169,9 @@ func must(t *testing.T, r doctor.Report, lines ...string) {
 		expected[name] = true
 	}
 	for _, c := range r.Checks {
+		if do := slices.Sorted(slices.Values(c.Do)); len(slices.Compact(do)) != len(c.Do) {
+			t.Errorf("something is said twice:\n%s", c)
+		}
 		if !expected[c.Name] && (c.Status == doctor.Yellow || c.Status == doctor.Red) {
 			t.Errorf("not expected:\n%s", c)
 		}

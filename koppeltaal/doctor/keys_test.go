@@ -134,11 +134,13 @@ func TestAlgorithm(t *testing.T) {
 	}
 	refused := func(alg string) trial {
 		return trial{alg, force(alg), []string{"warn algorithm|" + alg + "|takes RS384, ES384, RS512 only|set Config.Algorithm to RS512",
-			"fail token|401|nor the published key|- the server does not take " + alg}}
+			"fail token|401|nor the published key|- the server does not take " + alg + "|!nor the algorithm"}}
 	}
 	run(t, smarttest.Options{}, smarttest.ClientOptions{RSA: true}, []trial{
 		{"RS384", force("RS384"), []string{"ok algorithm|clients with a JWKS URL", "ok read"}},
 		{"RS512", force("RS512"), []string{"ok algorithm|of every client", "ok read"}},
+		{"RS512, and not approved", func(_ *testing.T, p *patient) { p.Config.Algorithm = "RS512"; p.SetApproved(clientID, false) },
+			[]string{"fail token|nor the algorithm\n|- the client has no status|!the server does not take|!a PEM is registered"}},
 		refused("RS256"), refused("PS256"), refused("PS384"), refused("PS512"),
 	})
 	run(t, smarttest.Options{}, smarttest.ClientOptions{Key: newKey(t, elliptic.P256())}, []trial{
@@ -152,12 +154,12 @@ func TestAlgorithm(t *testing.T) {
 	})
 	run(t, smarttest.Options{}, smarttest.ClientOptions{}, []trial{
 		{"PEM, ES384", func(_ *testing.T, p *patient) { p.RegisterPEM(clientID, p.key.PublicKey) },
-			[]string{"ok algorithm|ES384", "fail token|- a PEM is registered|which this key cannot do"}},
+			[]string{"ok algorithm|ES384", "fail token|- a PEM is registered|which this key cannot do|!or register the URL"}},
 	})
 	run(t, smarttest.Options{Profile: smarttest.SMART}, smarttest.ClientOptions{RSA: true}, []trial{
 		{"advertised", force(""), []string{"ok algorithm|RS384, which the server says it takes"}},
 		{"not advertised", force("RS512"), []string{"fail algorithm|RS512, and the server says that it takes RS384, ES384|leave Config.Algorithm empty",
-			"fail token|invalid_client|- mend what failed above: algorithm"}},
+			"fail token|invalid_client|- mend what failed above: algorithm|!the server does not take"}},
 		{"not advertised, and pinned", func(_ *testing.T, p *patient) { p.Config.TokenURL = p.TokenURL() },
 			[]string{"fail algorithm|RS512, and the server says that it takes RS384, ES384|- set Config.Algorithm to RS384", "fail token|invalid_client"}},
 		{"nothing advertised", func(_ *testing.T, p *patient) { advertise(p) },

@@ -121,7 +121,7 @@ func TestClock(t *testing.T) {
 		{"7 minutes behind, and not approved", func(_ *testing.T, p *patient) {
 			both(7*time.Minute)(t, p)
 			p.SetApproved(clientID, false)
-		}, []string{"warn clock", "fail token|not a used jti, nor the published key|- this machine's clock is behind"}},
+		}, []string{"warn clock", "fail token|not a used jti, nor the published key|- this machine's clock is behind|!clock is ahead"}},
 		{"FHIR server 6 s behind", set(smarttest.FHIRServer, -6*time.Second),
 			[]string{"warn clock|FHIR server's clock is|s behind", "fail read|its clock is|s behind|3 s at most"}},
 		{"a little ahead, and not approved", func(_ *testing.T, p *patient) {

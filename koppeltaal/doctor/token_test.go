@@ -20,7 +20,7 @@ func TestToken(t *testing.T) {
 	}
 	run(t, smarttest.Options{}, smarttest.ClientOptions{}, []trial{
 		{"not approved", func(_ *testing.T, p *patient) { p.SetApproved(clientID, false) },
-			[]string{"fail token|401 Unauthorized|" + mended + "|- the client has no status Approved|- another JWKS URL than this one|- a PEM is registered|by another URL",
+			[]string{"fail token|401 Unauthorized|" + mended + "|- the client has no status Approved|- another JWKS URL than this one|- a PEM is registered|by another URL|!is not in the JWKS that is registered|!clock is",
 				"skip scope|token failed", "skip read|token failed"}},
 		{"not known", func(_ *testing.T, p *patient) { p.Config.ClientID = "your-app" },
 			[]string{"fail token|" + mended + `|- the client has no status Approved in the domain (yet), or Config.ClientID is not its id`}},
@@ -45,6 +45,7 @@ func TestToken(t *testing.T) {
 		{"trailing slash in the URL", func(_ *testing.T, p *patient) { p.Config.TokenURL = p.TokenURL() + "/" },
 			[]string{"warn token endpoint|404", "fail token|404"}},
 		{"Bad Request", fail(smarttest.Fault{Status: 400, Body: "Bad Request"}), []string{"fail token|400 Bad Request|Config.Scopes is empty"}},
+		{"forbidden", fail(smarttest.Fault{Status: 403}), []string{"fail token|403 Forbidden|" + mended + "|- the client has no status Approved"}},
 		{"500", fail(smarttest.Fault{Status: 500}), []string{"fail token|500|try again later"}},
 		{"closed", fail(smarttest.Fault{CloseConnection: true}), []string{"fail token|connection failed"}},
 		{"a launch's token", fail(smarttest.Fault{Body: `{"access_token":"NOOP"}`}), []string{"fail token|NOOP"}},

@@ -1,9 +1,11 @@
 package reliability
 
 import (
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
+	"testing/synctest"
 
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
@@ -76,5 +78,27 @@ func (w *world) sentOnce(before map[string]int, refused int) {
 		if before[body] == 0 && times > 1+min(refused, 3) {
 			w.Errorf("%s was sent %d times after %d refusals", body, times, refused)
 		}
+	}
+}
+
+type openBody struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (b *openBody) Close() error {
+	b.closed()
+	return b.ReadCloser.Close()
+}
+
+// nothingOpen checks that no connection is in use, and that each response was closed: to wait for its context to end, or a time
+// limit, is not enough.
+func (w *world) nothingOpen() {
+	w.Helper()
+	synctest.Wait()
+	w.freshConnections()
+	synctest.Wait()
+	if n, bodies := w.wire.open.Load(), w.bodies.Load(); n != 0 || bodies != 0 {
+		w.Errorf("%d connections and %d responses are left open", n, bodies)
 	}
 }

@@ -182,7 +182,7 @@ func faults() []fault {
 		{name: serverDown, where: []place{token, fhir}, kind: temporary, tries: 3,
 			begin: func(w *world, p place) { down(w, p, true) },
 			end:   func(w *world, p place) { down(w, p, false) }},
-		{name: "restarted on a new port, all tokens gone", where: []place{token}, warm: 2 * time.Minute,
+		{name: "restarted on a new port after two minutes, all tokens gone", where: []place{token}, warm: 2 * time.Minute,
 			begin: func(w *world, _ place) { w.restart() }, made: [places]int{discovery: 1, token: 2, fhir: 2}},
 	}...)
 }

@@ -60,6 +60,10 @@ func (f fault) expected(p place) expectation {
 	return e
 }
 
+// causes are what errors.Is and errors.As find below an Error. net/http tells of a failed handshake in a text only.
+var causes = map[trouble]string{refusedConnection: "the refused connection", unknownHost: "the DNS error",
+	silentHandshake: "its own timeout", wrongCertificate: "the TLS error"}
+
 // checkAcquisitions is for faults that are in the way of a token. In each attempt of the caller's client there is one acquisition,
 // or none if it comes before RetryAt. The FHIR server hears nothing but requests with a token that it refuses.
 func (f fault) checkAcquisitions(t *testing.T, p place, m meeting) {
@@ -89,6 +93,9 @@ func (f fault) checkAcquisitions(t *testing.T, p place, m meeting) {
 		var e *smartauth.Error
 		if !errors.As(a.err, &e) {
 			t.Fatalf("attempt %d: error %v", i, a.err)
+		}
+		if want, known := causes[f.wire]; known && p != keys && errorSeen(errors.Unwrap(e)) != want {
+			t.Errorf("attempt %d: the cause is %v, want %s", i, errors.Unwrap(e), want)
 		}
 		if a.begin.Before(retryAt) {
 			if a.took != 0 || a.made != [places]int{} || !e.RetryAt.Equal(retryAt) {

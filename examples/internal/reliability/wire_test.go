@@ -181,11 +181,15 @@ var certificates = sync.OnceValue(func() map[string]tls.Certificate {
 	return found
 })
 
-func (w *wire) transport() *http.Transport {
-	roots := x509.NewCertPool()
+func roots() *x509.CertPool {
+	pool := x509.NewCertPool()
 	for _, c := range certificates() {
-		roots.AddCert(c.Leaf)
+		pool.AddCert(c.Leaf)
 	}
-	return &http.Transport{DialContext: w.dial, TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 4,
+	return pool
+}
+
+func (w *wire) transport() *http.Transport {
+	return &http.Transport{DialContext: w.dial, MaxIdleConnsPerHost: 4,
 		TLSHandshakeTimeout: 10 * time.Second} // as http.DefaultTransport has it
 }

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -45,16 +43,6 @@ type world struct {
 	told     []string    // errors that the caller has seen
 
 	bodies atomic.Int32 // of responses that nobody has closed
-}
-
-type openBody struct {
-	io.ReadCloser
-	closed func()
-}
-
-func (b *openBody) Close() error {
-	b.closed()
-	return b.ReadCloser.Close()
 }
 
 // An attempt is what the caller's kind of client repeats, and what we do within.
@@ -211,18 +199,6 @@ func (w *world) call() answer {
 // freshConnections ends those that there are.
 func (w *world) freshConnections() { w.transport.CloseIdleConnections() }
 
-// nothingOpen checks that no connection is in use, and that each response was closed: to wait for its context to end, or a time
-// limit, is not enough.
-func (w *world) nothingOpen() {
-	w.Helper()
-	synctest.Wait()
-	w.freshConnections()
-	synctest.Wait()
-	if n, bodies := w.wire.open.Load(), w.bodies.Load(); n != 0 || bodies != 0 {
-		w.Errorf("%d connections and %d responses are left open", n, bodies)
-	}
-}
-
 // trouble makes one begin between those who talk at a place, or end.
 func (w *world) trouble(p place, tr trouble, begin bool) {
 	addr := map[place]string{discovery: fhirAddr, token: authAddr, keys: keysAddr, fhir: fhirAddr}[p]
@@ -230,12 +206,8 @@ func (w *world) trouble(p place, tr trouble, begin bool) {
 		tr = 0
 	}
 	w.wire.set(addr, tr)
-	if p == keys { // which the sandbox has on plain http
-		url := w.JWKSURL("the-client")
-		if begin {
-			url = "https://keys.test/keys/the-client"
-		}
-		w.RegisterJWKSURL("the-client", url)
+	if p == keys { // elsewhere they are on plain http; from here on not, so that the recovery shows that the wire was the trouble
+		w.RegisterJWKSURL("the-client", "https://keys.test/keys/the-client")
 	}
 }
 
