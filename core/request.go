@@ -68,7 +68,9 @@ func receive(client *http.Client, r *http.Request, most int64) (*reply, error) {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("%w: %d bytes", errTooLarge, most)
+		if body = nil; resp.StatusCode < 300 { // of a failure the status says enough
+			err = fmt.Errorf("%w: %d bytes", errTooLarge, most)
+		}
 	}
 	if err != nil {
 		return nil, err

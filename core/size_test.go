@@ -81,3 +81,16 @@ func TestLargestDocuments(t *testing.T) {
 		}
 	}
 }
+
+// A failure is what its status says, however much comes with it.
+func TestLargeFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, src := sandbox(t, nil)
+		page := strings.Repeat("x", 2<<20)
+		srv.Fail(smarttest.Discovery, smarttest.Fault{Status: http.StatusNotFound, Body: page})
+		srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: http.StatusServiceUnavailable, Body: page, Times: 1})
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
