@@ -115,12 +115,16 @@ func (s *soakClient) judgeRenewals(g *grumbler) {
 	g.Logf("%s: %d tokens were replaced because they were refused", s.name, len(takes))
 }
 
-// mayLackRenewals tells whether no renewal may have been left when a token was refused then. What was taken later leaves less.
-func (a *acquisitions) mayLackRenewals(then time.Time) bool {
+// mayLackRenewals tells whether no renewal may have been left when the token of one was refused then: a token that was being
+// renewed needs no other. What was taken later leaves less.
+func (a *acquisitions) mayLackRenewals(of *acquisition, then time.Time) bool {
 	level, at := float64(renewalsAtOnce), then
 	for _, t := range a.takes {
 		if t.to.After(then) {
 			break
+		}
+		if t.of == of && t.sure {
+			return false
 		}
 		if level < renewalsAtOnce {
 			level = min(renewalsAtOnce, level+t.to.Sub(at).Seconds()/renewalEvery.Seconds())

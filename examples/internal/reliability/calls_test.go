@@ -49,6 +49,9 @@ func (c *chaos) judge(g *grumbler, r *tally) {
 		if idle := o.client.seen.idle(o); c.late(idle, aReturn, o.begin, o.end) {
 			g.complain("%s: %s: a call was neither at the FHIR server nor waiting for a token for %v", o.client.name, clockTime(o.begin), idle)
 		}
+		if o.usedRefused() {
+			g.complain("%s: %s: a call had a token that was being replaced, as a server had refused it", o.client.name, clockTime(o.begin))
+		}
 		for _, s := range o.sends {
 			if s.status == http.StatusUnauthorized && !c.mayRefuse(o, s) {
 				g.complain("%s: %s: nothing explains the 401 to %s", o.client.name, clockTime(s.begin), clockTime(s.end))
@@ -80,6 +83,20 @@ func holdsJWT(err error) bool {
 		text = strings.ReplaceAll(text, e.KeyID, "")
 	}
 	return strings.Contains(text, "eyJ")
+}
+
+// usedRefused tells whether a call that began while a refused token was being replaced had that token. It is to wait for the next:
+// 2 s from the source's own beginning, which one second from what the observer saw cannot reach.
+func (o *outcome) usedRefused() bool {
+	if len(o.sends) == 0 {
+		return false
+	}
+	from, sent := o.client.seen.byToken[o.sends[0].bearer], o.sends[0].begin
+	if from == nil || from.renewal == nil {
+		return false
+	}
+	r := from.renewal
+	return o.begin.After(r.begin) && sent.Before(r.end) && sent.Before(r.begin.Add(time.Second))
 }
 
 // mayRefuse tells whether the FHIR server had a reason to answer s with 401.
@@ -115,7 +132,7 @@ func (c *chaos) reason(o *outcome) (string, bool) {
 	case o.status == http.StatusUnauthorized && len(o.sends) == 2:
 		return "a 401 to the new token, too", true // each is judged for all calls
 	case o.status == http.StatusUnauthorized:
-		return "a 401 for lack of renewals", o.client.seen.mayLackRenewals(last.end) || c.gaveUp(o, last)
+		return "a 401 for lack of renewals", o.client.seen.mayLackRenewals(o.client.seen.byToken[last.bearer], last.end) || c.gaveUp(o, last)
 	case o.status >= 300:
 		return fmt.Sprintf("status %d", o.status), false
 	}
