@@ -114,8 +114,8 @@ func (s *soakClient) judge(g *grumbler, c *chaos) {
 			current.renewal = one
 		}
 		s.judgeReason(g, one)
-		effects := []effect{slowToken, brokenToken, downToken, refusedToken, movedClock, noDiscovery}
-		if took := one.end.Sub(one.begin); c.late(took, aRequest, one.begin, one.end) && !c.anyExplains(one, effects) {
+		if took := one.end.Sub(one.begin); c.late(took, aRequest, one.begin, one.end) &&
+			!c.explained(one.begin, one.end, slowToken, brokenToken, downToken, refusedToken, movedClock, noDiscovery) {
 			g.complain("%s: %s: nothing explains that an acquisition took %v", s.name, clockTime(one.begin), took)
 		}
 		if one.err == nil {
@@ -139,15 +139,6 @@ func (s *soakClient) judge(g *grumbler, c *chaos) {
 	s.judgeRenewals(g)
 	s.judgeRequests(g, c)
 	g.Logf("%s: %d acquisitions with %d requests, %d of them failed", s.name, len(a.done), len(c.requests.of(s.id)), failed)
-}
-
-func (c *chaos) anyExplains(one *acquisition, effects []effect) bool {
-	for _, e := range effects {
-		if c.explained(one.begin, one.end, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // judgeReason checks that there was need for an acquisition.
