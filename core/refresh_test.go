@@ -147,6 +147,35 @@ func TestRefreshIsTriedEvery30Seconds(t *testing.T) {
 	})
 }
 
+// A refresh that succeeds ends the pauses, though nobody waited for it: those after the next failure begin anew.
+func TestRefreshEndsThePauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &recorder{}
+		srv, src := sandbox(t, func(c *smartauth.Config) { c.Observer = o })
+		srv.SetTokenLifetime(time.Hour)
+		poll(t, src, time.Second)
+		for range 2 {
+			before := len(o.started())
+			srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
+			poll(t, src, 55*time.Minute) // the refresh is due after 51 minutes at the latest
+			srv.Clear()
+			poll(t, src, time.Minute)
+			var begins []time.Time
+			for _, s := range o.started()[before:] {
+				if s.Phase == smartauth.PhaseAcquire && s.Background {
+					begins = append(begins, s.at)
+				}
+			}
+			if len(begins) < 5 {
+				t.Fatalf("%d refreshes", len(begins))
+			}
+			if pause := begins[1].Sub(begins[0]); pause > 3*time.Second {
+				t.Errorf("the second refresh began %v after the first, want the shortest pause", pause)
+			}
+		}
+	})
+}
+
 func TestBackgroundRefreshHeedsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, src := sandbox(t, nil)

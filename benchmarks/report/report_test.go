@@ -48,6 +48,17 @@ func TestNothingMeasuredMeetsNoTarget(t *testing.T) {
 	}
 }
 
+// How many calls begin after the revocation is measured, and no claim.
+func TestRevocationTellsItsCalls(t *testing.T) {
+	r := make(results)
+	r.add("Revocation", "oauth2", "after", 2999)
+	for _, row := range targets(r) {
+		if strings.HasPrefix(row.what, "revocation") && !strings.Contains(row.peers, "where 2999 calls begin") {
+			t.Errorf("peers: %s", row.peers)
+		}
+	}
+}
+
 func TestPlotIsXML(t *testing.T) {
 	d := xml.NewDecoder(strings.NewReader(plot("a < b & c", ours, []bar{{ours, 1, "1 ns"}, {"none", 0, `"0"`}})))
 	for {

@@ -30,6 +30,7 @@ type acquisition struct {
 	token      *smartauth.Token
 
 	replaces *acquisition  // brought the token that was the current one, nil if there was none
+	renewal  *acquisition  // the first that was to replace its token, if that was because a server had refused it
 	pause    time.Duration // that follows it if it failed, 0 if nobody waited
 }
 
@@ -107,11 +108,14 @@ func (s *soakClient) judge(g *grumbler, c *chaos) {
 	a.byToken = map[string]*acquisition{}
 	var current *acquisition
 	failed := 0
-	for _, one := range a.done {
+	for i, one := range a.done {
 		one.replaces = current
+		if first := i == 0 || a.done[i-1].replaces != current; first && current != nil && one.reason == smartauth.ReasonRejected {
+			current.renewal = one
+		}
 		s.judgeReason(g, one)
-		effects := []effect{slowToken, brokenToken, downToken, refusedToken, movedClock, noDiscovery}
-		if took := one.end.Sub(one.begin); c.late(took, aRequest, one.begin, one.end) && !c.anyExplains(one, effects) {
+		if took := one.end.Sub(one.begin); c.late(took, aRequest, one.begin, one.end) &&
+			!c.explained(one.begin, one.end, slowToken, brokenToken, downToken, refusedToken, movedClock, noDiscovery) {
 			g.complain("%s: %s: nothing explains that an acquisition took %v", s.name, clockTime(one.begin), took)
 		}
 		if one.err == nil {
@@ -135,15 +139,6 @@ func (s *soakClient) judge(g *grumbler, c *chaos) {
 	s.judgeRenewals(g)
 	s.judgeRequests(g, c)
 	g.Logf("%s: %d acquisitions with %d requests, %d of them failed", s.name, len(a.done), len(c.requests.of(s.id)), failed)
-}
-
-func (c *chaos) anyExplains(one *acquisition, effects []effect) bool {
-	for _, e := range effects {
-		if c.explained(one.begin, one.end, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // judgeReason checks that there was need for an acquisition.

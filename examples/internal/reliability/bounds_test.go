@@ -54,8 +54,9 @@ func (s *soakClient) judgePauses(g *grumbler) {
 	}
 }
 
-// told tells whether a caller had a right to e: as one who waited for an acquisition, or in the pause that followed it. RetryAt is
-// the end of that pause, which began between the end of the acquisition and the moment that the caller knew.
+// told tells whether a caller had to be told e: as one who waited for an acquisition, or in the pause that followed it. RetryAt is
+// the end of that pause, which began between the end of the acquisition and the moment that the caller knew. Who was refused nothing
+// yet has the token of before while it lasts.
 func (a *acquisitions) told(c *chaos, o *outcome, e *smartauth.Error) bool {
 	if !e.RetryAt.After(o.begin) {
 		return false
@@ -63,6 +64,9 @@ func (a *acquisitions) told(c *chaos, o *outcome, e *smartauth.Error) bool {
 	for _, one := range a.done {
 		of, _ := one.err.(*smartauth.Error)
 		if of == nil || one.pause == 0 || of.Kind != e.Kind || of.Phase != e.Phase || of.StatusCode != e.StatusCode {
+			continue
+		}
+		if len(o.sends) == 0 && one.replaces != nil && o.end.Before(one.replaces.token.Expiry()) {
 			continue
 		}
 		if began := e.RetryAt.Add(-one.pause); !began.Before(one.end) && !began.After(o.end) && !c.late(began.Sub(one.end), aStep, one.end, o.end) {
@@ -115,12 +119,16 @@ func (s *soakClient) judgeRenewals(g *grumbler) {
 	g.Logf("%s: %d tokens were replaced because they were refused", s.name, len(takes))
 }
 
-// mayLackRenewals tells whether no renewal may have been left when a token was refused then. What was taken later leaves less.
-func (a *acquisitions) mayLackRenewals(then time.Time) bool {
+// mayLackRenewals tells whether no renewal may have been left when the token of one was refused then: a token that was being
+// renewed needs no other. What was taken later leaves less.
+func (a *acquisitions) mayLackRenewals(of *acquisition, then time.Time) bool {
 	level, at := float64(renewalsAtOnce), then
 	for _, t := range a.takes {
 		if t.to.After(then) {
 			break
+		}
+		if t.of == of && t.sure {
+			return false
 		}
 		if level < renewalsAtOnce {
 			level = min(renewalsAtOnce, level+t.to.Sub(at).Seconds()/renewalEvery.Seconds())

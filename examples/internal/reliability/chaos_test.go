@@ -53,16 +53,17 @@ func (c *chaos) run(d time.Duration) {
 	time.Sleep(slack)
 }
 
-// explained tells whether a fault with that effect was there some time between begin and end.
-func (c *chaos) explained(begin, end time.Time, e effect) bool {
+// explained tells whether a fault with one of those effects was there some time between begin and end.
+func (c *chaos) explained(begin, end time.Time, effects ...effect) bool {
+	asked := func(e effect) bool { return slices.Contains(effects, e) }
 	meets := func(from, to time.Time) bool { return !from.After(end) && !to.Before(begin) }
 	first, _ := slices.BinarySearchFunc(c.incidents, begin.Add(-slack), func(in *incident, t time.Time) int { return in.ended.Compare(t) })
 	for _, in := range c.incidents[first:] {
 		if in.began.After(end) {
 			break
 		}
-		if meets(in.began, in.ended.Add(in.late)) && slices.Contains(in.effects, e) ||
-			(meets(in.began, in.begun) || meets(in.ending, in.ended)) && slices.Contains(in.atEdges, e) {
+		if meets(in.began, in.ended.Add(in.late)) && slices.ContainsFunc(in.effects, asked) ||
+			(meets(in.began, in.begun) || meets(in.ending, in.ended)) && slices.ContainsFunc(in.atEdges, asked) {
 			return true
 		}
 	}

@@ -54,6 +54,22 @@ func failing(e smarttest.Endpoint, f smarttest.Fault, name string, effects ...ef
 	return m
 }
 
+func busy() mischief {
+	header := http.Header{"Retry-After": {fmt.Sprint(busyFor.Seconds())}}
+	return failing(smarttest.TokenEndpoint, smarttest.Fault{Status: http.StatusTooManyRequests, Header: header}, "token endpoint answers 429", busyToken)
+}
+
+// revoking revokes all tokens when m begins.
+func revoking(m mischief) mischief {
+	begin := m.begin
+	m.name += ", all tokens revoked"
+	m.atEdges, m.begin = []effect{deadToken}, func(c *chaos) {
+		begin(c)
+		c.RevokeAll()
+	}
+	return m
+}
+
 func restart(h smarttest.Host, name string, effects ...effect) mischief {
 	set := func(down bool) func(*chaos) {
 		return func(c *chaos) {
@@ -74,12 +90,7 @@ func restart(h smarttest.Host, name string, effects ...effect) mischief {
 var kinds = []func(*chaos) mischief{
 	func(c *chaos) mischief { // many a 401 comes when the token has been replaced
 		delay := c.between(300*time.Millisecond, time.Second)
-		m := failing(smarttest.FHIR, smarttest.Fault{Delay: delay}, "FHIR server stalls, all tokens revoked", slowFHIR)
-		stall := m.begin
-		m.atEdges, m.begin = []effect{deadToken}, func(c *chaos) {
-			stall(c)
-			c.RevokeAll()
-		}
+		m := revoking(failing(smarttest.FHIR, smarttest.Fault{Delay: delay}, "FHIR server stalls", slowFHIR))
 		m.least, m.most = 500*time.Millisecond, 1500*time.Millisecond
 		return m
 	},
@@ -107,9 +118,10 @@ var kinds = []func(*chaos) mischief{
 	func(c *chaos) mischief {
 		return failing(smarttest.JWKS, smarttest.Fault{Delay: c.between(0, 3*time.Second)}, "JWKS stalls", slowToken)
 	},
+	func(*chaos) mischief { return busy() },
+	func(*chaos) mischief { return revoking(busy()) }, // the pause is longer than a refresh in the background would have
 	func(*chaos) mischief {
-		busy := smarttest.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {fmt.Sprint(busyFor.Seconds())}}}
-		return failing(smarttest.TokenEndpoint, busy, "token endpoint answers 429", busyToken)
+		return revoking(failing(smarttest.TokenEndpoint, smarttest.Fault{Status: http.StatusServiceUnavailable}, "token endpoint answers 503", downToken))
 	},
 	func(*chaos) mischief {
 		return failing(smarttest.TokenEndpoint, smarttest.Fault{Part: 20, Reset: true}, "token endpoint breaks off", brokenToken)
@@ -126,8 +138,9 @@ var kinds = []func(*chaos) mischief{
 	},
 	rotation, rotation,
 	func(c *chaos) mischief {
-		// A minute at least: a FHIR server that is a few seconds behind is waited for, and gets the same token again.
-		off := c.between(time.Minute, time.Hour)
+		// Ten minutes at least: an assertion is good for five, and one on the moved clock must not be on the right one, or the
+		// source goes on with it. A FHIR server that is a few seconds behind is waited for, and gets the same token again.
+		off := c.between(10*time.Minute, time.Hour)
 		if c.random.IntN(2) == 0 {
 			off = -off
 		}
