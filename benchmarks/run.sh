@@ -23,7 +23,10 @@ for ((i = 1; i <= rounds; i++)); do
 done >"$dir/results"
 
 # Three times, for the peers that are measured in real time.
-"$dir/benchmarks" -test.v -test.count 3 -test.run '^Test(ColdHerd|HerdAgainst503|ExpiryCrossing|ShortTokens|Revocation|ForeignRedirect)$' >"$dir/scenarios"
+"$dir/benchmarks" -test.v -test.count 3 -test.run '^Test(ColdHerd|HerdAgainst503|ExpiryCrossing|ShortTokens|Revocation|ForeignRedirect)$' >"$dir/scenarios" || {
+	cat "$dir/scenarios" >&2
+	exit 1
+}
 
 # In this order whoever is measured first, and without bytes and means over unlike benchmarks.
 peers='/peer@(bare floor unobserved smartauth "smartauth+otel" noop sdk otelhttp oauth2 google aws)'
