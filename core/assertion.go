@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
@@ -68,7 +68,7 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 	err = s.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		ctx, cancel := context.WithTimeout(ctx, signLimit)
 		defer cancel()
-		key, err := bounded(ctx, "signer", func() (signingKey, error) {
+		key, err := bounded.Do(ctx, "signer", 0, func() (signingKey, error) {
 			k := snapshot(s.cfg.Signer)
 			if k == nil {
 				return signingKey{}, errNoKey
@@ -104,7 +104,7 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 		if err != nil {
 			return asError(err, PhaseSign)
 		}
-		sig, err := bounded(ctx, "signer", func() ([]byte, error) { return key.Sign(ctx, alg, []byte(input)) })
+		sig, err := bounded.Do(ctx, "signer", 0, func() ([]byte, error) { return key.Sign(ctx, alg, []byte(input)) })
 		if err != nil {
 			return signingError(err)
 		}
@@ -119,39 +119,4 @@ var errNoKey = errors.New("Config.Signer has no current key")
 // signingError returns the *Error for what a Signer returned. The text is cleaned: it may quote what was sent to a KMS.
 func signingError(err error) *Error {
 	return &Error{Phase: PhaseSign, Kind: Temporary, err: clean.Wrap(err), again: !timedOut(err)}
-}
-
-// bounded returns what do returns, or an error when ctx ends before: code that is not ours may heed no context, and must not
-// hold up the acquisition for ever. A panic in do becomes an error, too.
-func bounded[T any](ctx context.Context, who string, do func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		r := result{err: fmt.Errorf("the %s ended its goroutine", who)}
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{err: panicError(who, p)}
-			}
-			done <- r
-		}()
-		r.value, r.err = do()
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, fmt.Errorf("the %s did not answer in time: %w", who, ctx.Err())
-	}
-}
-
-// panicError tells where a panic came from and, as its value might hold a secret, no more than its type.
-func panicError(who string, p any) error {
-	if err, ok := p.(runtime.Error); ok {
-		return fmt.Errorf("panic in the %s: %w", who, err)
-	}
-	return fmt.Errorf("panic in the %s (%T)", who, p)
 }

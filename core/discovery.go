@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 )
 
 const (
@@ -150,7 +151,7 @@ func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, er
 func (d *discoverer) look(ctx context.Context, l *lookup, known *discovered, attempt int) {
 	defer func() {
 		if p := recover(); p != nil {
-			l.err = panicError("discovery", p)
+			l.err = bounded.Panic("discovery", p)
 		}
 		d.mu.Lock()
 		d.lookup = nil

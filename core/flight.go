@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 )
 
 // flightLimit is the longest that an acquisition takes, with all its attempts.
@@ -59,7 +60,7 @@ func (s *Source) fly(f *flight) {
 	err := errUnfinished
 	defer func() {
 		if p := recover(); p != nil {
-			err = panicError("acquisition", p)
+			err = bounded.Panic("acquisition", p)
 		}
 		s.land(f, token, err)
 	}()

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+
+	"github.com/smartauth-go/smartauth/internal/bounded"
 )
 
 // notifier calls an Observer, and survives its panics. The zero value calls nobody.
@@ -78,7 +80,7 @@ func (n notifier) sourceCreated(s *Source) {
 func (n notifier) guard(call func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.reported.Do(func() { slog.Error(panicError("smartauth.Observer", p).Error()) })
+			n.reported.Do(func() { slog.Error(bounded.Panic("smartauth.Observer", p).Error()) })
 		}
 	}()
 	call()

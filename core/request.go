@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
@@ -43,7 +44,7 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	marks.TokenRequest = true
 	r = r.WithContext(authctx.With(ctx, marks))
 	began := time.Now()
-	resp, err := bounded(ctx, "HTTP client", func() (*reply, error) { return receive(client, r, most) })
+	resp, err := bounded.Do(ctx, "HTTP client", 0, func() (*reply, error) { return receive(client, r, most) })
 	if err == nil {
 		return resp, nil
 	}

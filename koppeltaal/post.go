@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
 	requestLimit = 15 * time.Second
+	grace        = 100 * time.Millisecond // for a client that heeds its context, and has more to say than that it ended
 	responseMost = 1 << 20
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -55,7 +57,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 		failed.err = clean.Network(err)
 		return nil, failed
 	}
-	resp, err := bounded(ctx, func() (reply, error) { return receive(c.http(), r.WithContext(ctx)) })
+	resp, err := bounded.Do(ctx, "HTTP client", grace, func() (reply, error) { return receive(c.http(), r.WithContext(ctx)) })
 	failed.MaybeSent = resp.status != 0 || maybeSent()
 	failed.StatusCode, failed.MediaType = resp.status, clean.Text(resp.mediaType, 256, secrets...)
 	switch {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
@@ -20,7 +21,7 @@ func (d *doctor) settings(ctx context.Context) Check {
 	var src *smartauth.Source
 	var err error
 	if d.signing == nil { // New asks the Signer for its key
-		if src, err = bounded(ctx, func() (*smartauth.Source, error) { return smartauth.New(config) }); err != nil && ctx.Err() != nil {
+		if src, err = bounded.Do(ctx, "Signer", 0, func() (*smartauth.Source, error) { return smartauth.New(config) }); err != nil && ctx.Err() != nil {
 			d.signing = errFrozen
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
@@ -32,7 +33,7 @@ type ourKey struct {
 
 // look asks a Signer about its key, which may be in a KMS that does not answer.
 func look(ctx context.Context, s smartauth.Signer) (ourKey, error) {
-	return bounded(ctx, func() (ourKey, error) {
+	return bounded.Do(ctx, "Signer", 0, func() (ourKey, error) {
 		now := current(s)
 		if now == nil {
 			return ourKey{}, errors.New("Config.Signer has no current key")

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
@@ -108,7 +109,7 @@ func (d *doctor) get(ctx context.Context, u string, header http.Header, most int
 	}
 	r.Header = header
 	client := *d.client
-	return bounded(ctx, func() (*answer, error) { return receive(client, r, most) })
+	return bounded.Do(ctx, "HTTP client", 0, func() (*answer, error) { return receive(client, r, most) })
 }
 
 func receive(client http.Client, r *http.Request, most int) (*answer, error) {
