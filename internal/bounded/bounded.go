@@ -3,13 +3,15 @@ package bounded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
 )
 
 // Do returns what do returns, which is the code of who, such as "HTTP client". It may heed no context: if it has not returned
-// within grace after ctx ends, it is left to itself, and the error wraps that of ctx. So do must not write to what others read. A
+// within grace after ctx ends, it is left to itself, and the error says so and wraps that of ctx. The error is the same if do
+// returns that of ctx and says no more, as which of the two comes first is chance. So do must not write to what others read. A
 // panic in it becomes the error of [Panic].
 func Do[T any](ctx context.Context, who string, grace time.Duration, do func() (T, error)) (T, error) {
 	type result struct {
@@ -25,7 +27,9 @@ func Do[T any](ctx context.Context, who string, grace time.Duration, do func() (
 			}
 			done <- r
 		}()
-		r.value, r.err = do()
+		if r.value, r.err = do(); r.err != nil && errors.Is(ctx.Err(), r.err) { // not one that wraps it: that says more
+			r.err = late(ctx, who)
+		}
 	}()
 	select {
 	case r := <-done:
@@ -39,8 +43,12 @@ func Do[T any](ctx context.Context, who string, grace time.Duration, do func() (
 		return r.value, r.err
 	case <-timer.C:
 		var none T
-		return none, fmt.Errorf("the %s did not answer in time: %w", who, ctx.Err())
+		return none, late(ctx, who)
 	}
+}
+
+func late(ctx context.Context, who string) error {
+	return fmt.Errorf("the %s did not answer in time: %w", who, ctx.Err())
 }
 
 // Panic tells where a panic came from and, as its value might hold a secret, no more than its type.
