@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -49,6 +50,11 @@ func newPatient(t *testing.T, o smarttest.Options, c smarttest.ClientOptions) *p
 		p.serve(jwks.Handler(jwks.Keys{p.key}, 5*time.Minute))
 	}
 	return p
+}
+
+// bubble runs a test on a clock that moves only when everybody waits.
+func bubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 // mustKeepSecretsFromURLs looks at every request that the sandbox got: none has a token or an assertion in its URL.

@@ -70,7 +70,7 @@ func TestJWKSAnswer(t *testing.T) {
 			p.serve(http.RedirectHandler(target, http.StatusFound))
 		}, []string{"warn JWKS answer|redirects, in the end to 127.0.0.1|register the URL that has the keys itself", "ok JWKS key", "ok token"}},
 		{"slow", with(func(http.ResponseWriter, *http.Request) bool { time.Sleep(2100 * time.Millisecond); return false }),
-			[]string{"warn JWKS answer|it took 2.|make it faster", "ok token"}},
+			[]string{"warn JWKS answer|it took |make it faster", "ok token"}},
 		{"as text", text("text/plain", "max-age=300"), []string{`warn JWKS answer|"text/plain"|application/json`, "ok token"}},
 		{"no caching header", text("application/json", ""), []string{"warn JWKS caching|no Cache-Control|max-age=300", "ok token"}},
 		{"kept for long", text("application/json", "public, max-age=604800"), []string{"warn JWKS caching|168h|stolen key"}},
