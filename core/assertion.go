@@ -14,6 +14,7 @@ import (
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 const (
@@ -118,5 +119,5 @@ var errNoKey = errors.New("Config.Signer has no current key")
 
 // signingError returns the *Error for what a Signer returned. The text is cleaned: it may quote what was sent to a KMS.
 func signingError(err error) *Error {
-	return &Error{Phase: PhaseSign, Kind: Temporary, err: clean.Wrap(err), again: !timedOut(err)}
+	return &Error{Phase: PhaseSign, Kind: Temporary, err: clean.Wrap(err), again: !peer.TimedOut(err)}
 }

@@ -3,6 +3,8 @@ package smartauth
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 const (
@@ -57,7 +59,7 @@ func onServerClock(offset time.Duration, e *Error) time.Duration {
 // it could not read the client's JWKS. Only a Date outside of that span proves anything. The difference is taken from the end
 // of the span: an assertion that is dated too early does less harm than one from the future.
 func clockOff(resp *reply, a *assertion) time.Duration {
-	date := resp.date()
+	date := peer.Date(resp.header)
 	received := a.clock.Add(resp.at.Sub(a.at))
 	off := date.Sub(received)
 	if date.IsZero() || off.Abs() > clockFarthest ||

@@ -13,6 +13,7 @@ import (
 
 	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 const (
@@ -51,7 +52,7 @@ type discoverer struct {
 func newDiscoverer(s *settings, n notifier) *discoverer {
 	d := &discoverer{settings: s, notify: n}
 	if s.token != nil {
-		d.pinned = displayURL(s.token)
+		d.pinned = clean.URL(s.token)
 	}
 	return d
 }
@@ -216,7 +217,7 @@ func (d *discoverer) get(ctx context.Context, l *lookup, doc document, attempt i
 		return nil, asError(err, PhaseDiscover)
 	}
 	r.Header.Set("Accept", doc.accept)
-	start := PhaseStart{Phase: PhaseDiscover, Cause: l.cause, Attempt: attempt, Method: r.Method, URL: displayURL(r.URL), Header: r.Header}
+	start := PhaseStart{Phase: PhaseDiscover, Cause: l.cause, Attempt: attempt, Method: r.Method, URL: clean.URL(r.URL), Header: r.Header}
 	err = d.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		if l.ctx == nil { // the first request
 			l.ctx = ctx
@@ -259,5 +260,5 @@ func (d *discoverer) accept(m *Metadata) (*discovered, error) {
 		return nil, fmt.Errorf("token_endpoint has moved from host %s to %s, which is not followed: "+
 			"if that is right, restart, or pin it with Config.TokenURL", old.token.Hostname(), token.Hostname())
 	}
-	return &discovered{Metadata: *m, token: token, shown: displayURL(token), at: time.Now()}, nil
+	return &discovered{Metadata: *m, token: token, shown: clean.URL(token), at: time.Now()}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/smartauth-go/smartauth/internal/clean"
 	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
@@ -58,17 +59,10 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// displayURL is the form of a URL that errors and observers see: without what may be secret in it.
-func displayURL(u *url.URL) string {
-	c := *u
-	c.RawQuery, c.ForceQuery, c.Fragment, c.User = "", false, "", nil
-	return c.String()
-}
-
-// displayAudience is displayURL for an audience, which need not be a URL.
+// displayAudience is clean.URL for an audience, which need not be a URL.
 func displayAudience(audience string) string {
 	if u, err := url.Parse(audience); err == nil && (u.RawQuery != "" || u.User != nil) {
-		return displayURL(u)
+		return clean.URL(u)
 	}
 	return audience
 }

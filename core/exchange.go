@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 const (
@@ -37,7 +38,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
-	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: displayURL(endpoint), Header: r.Header}
+	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: clean.URL(endpoint), Header: r.Header}
 	err = s.notify.within(ctx, start, func(ctx context.Context, end *PhaseEnd) error {
 		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 		defer cancel()
@@ -63,7 +64,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 			}
 			return &Error{Phase: PhaseExchange, Kind: kind, Endpoint: start.URL, StatusCode: resp.status, err: err}
 		}
-		if token.date = resp.date(); !token.date.IsZero() {
+		if token.date = peer.Date(resp.header); !token.date.IsZero() {
 			token.clockOffset = token.date.Sub(resp.at)
 		}
 		return nil

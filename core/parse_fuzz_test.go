@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 // What the parsers read comes from servers, or from files of the user. None of it may make them panic, hang, or tell a secret.
@@ -156,7 +158,7 @@ func FuzzDate(f *testing.F) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, date, age string) {
 		resp := &reply{header: http.Header{"Date": {date}, "Age": {age}}, at: now}
-		d := resp.date()
+		d := peer.Date(resp.header)
 		if age != "" && !d.IsZero() {
 			t.Error("the Date of what a cache kept was taken for the server's clock")
 		}

@@ -19,7 +19,7 @@ var permanentCodes = []string{"invalid_scope", "unauthorized_client", "unsupport
 // refusal returns the *Error of a response of the token endpoint that brought no token, with all that helps a developer
 // who is stuck.
 func (s *Source) refusal(resp *reply, endpoint *url.URL, a *assertion) *Error {
-	e := resp.failure(PhaseExchange, displayURL(endpoint))
+	e := resp.failure(PhaseExchange, clean.URL(endpoint))
 	var oauth oauthError
 	_ = json.Unmarshal(resp.body, &oauth) // plain text and HTML are common, and say nothing more than the status
 	secrets := s.secrets(endpoint, a)

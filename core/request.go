@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 const (
@@ -48,11 +48,11 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	if err == nil {
 		return resp, nil
 	}
-	e := &Error{Phase: phase, Kind: Temporary, Endpoint: displayURL(r.URL), again: true}
+	e := &Error{Phase: phase, Kind: Temporary, Endpoint: clean.URL(r.URL), again: true}
 	shown := clean.Network(err)
 	e.err, e.Hints = shown, networkHints(phase, err)
 	switch {
-	case timedOut(err):
+	case peer.TimedOut(err):
 		e.again = false // the server may still be at work on it
 		shown.Text = fmt.Sprintf("no answer within %v", time.Since(began).Round(100*time.Millisecond))
 	case errors.Is(err, errForeignRedirect), errors.Is(err, errTooManyRedirects), errors.Is(err, errTooLarge):
@@ -92,18 +92,6 @@ func (r *reply) failure(phase Phase, endpoint string) *Error {
 	return e
 }
 
-// date returns the server's clock when it answered, zero if it does not tell or a cache answered in its place.
-func (r *reply) date() time.Time {
-	if r.header.Get("Age") != "" {
-		return time.Time{}
-	}
-	d, err := http.ParseTime(r.header.Get("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return d
-}
-
 // retryAfter reads Retry-After (RFC 9110 section 10.2.3): seconds or a date, and besides the epoch, in seconds or
 // milliseconds, that the bulk data reference server sends. Nonsense and the past are 0; nothing is above a minute.
 func retryAfter(h http.Header, now time.Time) time.Duration {
@@ -125,11 +113,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		wait = at.Sub(now)
 	}
 	return min(max(wait, 0), longestCoolDown)
-}
-
-func timedOut(err error) bool {
-	var ne net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout()
 }
 
 // asError returns err as the *Error it is, or else as a temporary failure of the phase: a panic, or a context that ended.

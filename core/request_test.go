@@ -36,17 +36,3 @@ func TestRetryAfter(t *testing.T) {
 		})
 	}
 }
-
-func TestReplyDate(t *testing.T) {
-	h := http.Header{"Date": {"Tue, 24 Nov 2026 12:00:00 GMT"}}
-	if got := (&reply{header: h}).date(); got.IsZero() {
-		t.Error("the Date was not read")
-	}
-	h.Set("Age", "3")
-	if got := (&reply{header: h}).date(); !got.IsZero() {
-		t.Error("a response from a cache taught the clock")
-	}
-	if got := (&reply{header: http.Header{"Date": {"yesterday"}}}).date(); !got.IsZero() {
-		t.Error("nonsense taught the clock")
-	}
-}

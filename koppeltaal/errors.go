@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/smartauth-go/smartauth/internal/clean"
 )
 
 // An Error is a request that brought no answer to use. It holds no token, assertion, code or response body.
@@ -50,12 +52,5 @@ func (e *Error) Unwrap() error { return e.err }
 
 // unusable is an answer that came and is not what it should be.
 func unusable(op string, endpoint *url.URL, why string) *Error {
-	return &Error{Op: op, Endpoint: display(endpoint), StatusCode: http.StatusOK, MaybeSent: true, err: errors.New(why)}
-}
-
-// display returns a URL without what may be secret in it.
-func display(u *url.URL) string {
-	c := *u
-	c.RawQuery, c.ForceQuery, c.Fragment, c.User = "", false, "", nil
-	return c.String()
+	return &Error{Op: op, Endpoint: clean.URL(endpoint), StatusCode: http.StatusOK, MaybeSent: true, err: errors.New(why)}
 }

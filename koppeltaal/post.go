@@ -52,7 +52,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	ctx, maybeSent := watch(ctx)
-	failed := &Error{Op: op, Endpoint: display(endpoint)}
+	failed := &Error{Op: op, Endpoint: clean.URL(endpoint)}
 	if err := ctx.Err(); err != nil {
 		failed.err = clean.Network(err)
 		return nil, failed

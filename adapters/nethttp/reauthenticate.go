@@ -9,6 +9,7 @@ import (
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/internal/authctx"
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 const (
@@ -93,15 +94,8 @@ func withRefused(ctx context.Context, token *smartauth.Token) context.Context {
 // token is not valid yet. One without leeway on nbf, such as Koppeltaal's, refuses it until then, and another token would only
 // be newer. It returns 0 if the server is not behind, or so far that it is not worth waiting.
 func clockLag(resp *http.Response, token *smartauth.Token) time.Duration {
-	issued := token.IssuedDate()
-	if issued.IsZero() || resp.Header.Get("Age") != "" {
-		return 0
-	}
-	date, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	if lag := issued.Sub(date); lag > 0 && lag <= longestLag {
+	issued, date := token.IssuedDate(), peer.Date(resp.Header)
+	if lag := issued.Sub(date); !issued.IsZero() && !date.IsZero() && lag > 0 && lag <= longestLag {
 		return lag
 	}
 	return 0

@@ -44,6 +44,22 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://fhir.example.nl:8443/fhir/a%2Fb":      "https://fhir.example.nl:8443/fhir/a%2Fb",
+		"https://user:hunter2@x/?code=hunter2#hunt%2f": "https://x/",
+		"https://x/?": "https://x/",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := clean.URL(u); got != want || u.String() != raw {
+			t.Errorf("%s became %s, want %s", u, got, want)
+		}
+	}
+}
+
 func TestValue(t *testing.T) {
 	for text, want := range map[string]string{
 		"key  1 ":           "key  1 ",

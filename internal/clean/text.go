@@ -22,6 +22,13 @@ func Text(text string, most int, secrets ...string) string {
 	return text[:min(len(text), most)]
 }
 
+// URL returns a URL without its query, fragment and user, which may be secret.
+func URL(u *url.URL) string {
+	c := *u
+	c.RawQuery, c.ForceQuery, c.Fragment, c.RawFragment, c.User = "", false, "", "", nil
+	return c.String()
+}
+
 // Value is [Text] for what must be recognised, such as a key id: spaces stay, other characters that are not printable ASCII are
 // question marks, and dots tell that it is cut.
 func Value(text string, most int, secrets ...string) string {

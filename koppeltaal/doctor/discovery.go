@@ -125,10 +125,10 @@ func (d *doctor) tokenEndpoint(ctx context.Context) Check {
 		return red(found, do...)
 	}
 	d.endpoint = endpoint
-	at := shown(endpoint)
+	at := clean.URL(endpoint)
 	d.report.TokenURL, d.report.Audience = at, audience
 	if u, err := url.Parse(audience); err == nil {
-		d.report.Audience = shown(u)
+		d.report.Audience = clean.URL(u)
 	}
 	a, err := d.get(ctx, endpoint.String(), http.Header{}, 0) // without parameters: it does nothing, and tells whether anybody is there
 	switch {

@@ -3,18 +3,16 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 // recorder is a transport that gives each request an id, and remembers what became of it.
@@ -40,7 +38,7 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	t.mu.Lock()
 	i := len(t.made) // at once: some never come back
-	t.made = append(t.made, exchange{Request: Request{Time: time.Now(), Method: r.Method, URL: shown(r.URL), ID: r.Header.Get("X-Request-Id")}})
+	t.made = append(t.made, exchange{Request: Request{Time: time.Now(), Method: r.Method, URL: clean.URL(r.URL), ID: r.Header.Get("X-Request-Id")}})
 	t.mu.Unlock()
 	base := t.base
 	if base == nil {
@@ -51,18 +49,9 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer t.mu.Unlock()
 	t.made[i].received = time.Now()
 	if err == nil {
-		t.made[i].Status, t.made[i].date = resp.StatusCode, dateOf(resp.Header)
+		t.made[i].Status, t.made[i].date = resp.StatusCode, peer.Date(resp.Header)
 	}
 	return resp, err
-}
-
-// dateOf returns the server's clock when it answered, zero if it does not tell or a cache answered in its place.
-func dateOf(h http.Header) time.Time {
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil || h.Get("Age") != "" {
-		return time.Time{}
-	}
-	return date
 }
 
 func (t *recorder) requests() []Request {
@@ -136,24 +125,16 @@ func receive(client http.Client, r *http.Request, most int) (*answer, error) {
 	return a, err
 }
 
-// trouble says in words why there was no response. The texts of net/http may quote what a server sent, and URLs.
+// trouble says in words why there was no response.
 func trouble(err error) string {
-	var unknown *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var timeout net.Error
+	why := peer.Trouble(err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time: a firewall or proxy is in between, or host and port are wrong"
-	case errors.Is(err, context.Canceled):
+	case peer.TimedOut(err):
+		return "no answer in time: " + why
+	case errors.Is(err, context.Canceled): // also of a look-up
 		return "no answer before the check was ended"
-	case errors.As(err, &unknown):
-		return "the host name cannot be looked up from here"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens on that host and port"
-	case errors.As(err, &certificate):
-		return "the server's certificate is not one that this machine trusts for that host"
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return "the server speaks plain http on that port"
+	case why != "":
+		return why
 	case errors.Is(err, errTooLarge):
 		return errTooLarge.Error()
 	default:
@@ -161,17 +142,10 @@ func trouble(err error) string {
 	}
 }
 
-// shown is a URL without what may be secret in it.
-func shown(u *url.URL) string {
-	c := *u
-	c.RawQuery, c.ForceQuery, c.Fragment, c.RawFragment, c.User = "", false, "", "", nil
-	return c.String()
-}
-
 func shownURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return ""
 	}
-	return clean.Value(shown(u), 255)
+	return clean.Value(clean.URL(u), 255)
 }

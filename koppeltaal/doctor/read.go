@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
 // lagPatience is how long a FHIR server is waited for that does not tell its time.
@@ -46,7 +48,7 @@ func (d *doctor) tokenLag(a *answer) time.Duration {
 	if a == nil || a.status != http.StatusUnauthorized {
 		return 0
 	}
-	date, issued := dateOf(a.header), d.issued.IssuedDate()
+	date, issued := peer.Date(a.header), d.issued.IssuedDate()
 	if date.IsZero() || issued.IsZero() {
 		return 0
 	}
