@@ -55,6 +55,17 @@ func bodyOf(r *http.Request) *requestBody {
 	return &requestBody{source: r.Body, remake: r.GetBody, keepable: keepable, tooLong: !keepable}
 }
 
+// outgoing returns what the transport below gets. Whoever rewinds a body in memory rewinds nothing that a snapshot of it reads,
+// so that one need not be taken back.
+func (b *requestBody) outgoing() io.ReadCloser {
+	if b.remake != nil {
+		if s := snapshot(b.source); s != nil {
+			return s
+		}
+	}
+	return b
+}
+
 var errTaken = errors.New("smarthttp: the request was answered already")
 
 // Read is called by the transport below.

@@ -197,7 +197,7 @@ func send(r *http.Request, body *requestBody, token *smartauth.Token, base http.
 	out := new(http.Request)
 	*out = *r
 	if body != nil {
-		out.Body = body
+		out.Body = body.outgoing()
 	}
 	if out.Header = maps.Clone(r.Header); out.Header == nil { // faster than to copy key by key; it keeps nil
 		out.Header = make(http.Header, 1)
