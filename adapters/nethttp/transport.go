@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/internal/authctx"
@@ -74,6 +75,8 @@ type Transport struct {
 	setup   sync.Once
 	origins []origin.Origin
 	err     error
+
+	above atomic.Pointer[smartauth.Token] // last found on a request by setAbove
 }
 
 // WithoutBearer returns a context whose requests go without a bearer, for files with presigned URLs and those whose
@@ -99,7 +102,7 @@ func (t *Transport) roundTrip(r *http.Request, base http.RoundTripper) (*http.Re
 		return nil, t.err
 	}
 	if reason := t.skip(r, marks); reason != "" {
-		if o, ok := t.Source.(smartauth.SkipObserver); ok {
+		if o, ok := t.Source.(smartauth.SkipObserver); ok && (reason != smartauth.SkipOwnAuthorization || !t.setAbove(r)) {
 			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
 		}
 		return pass(r, base)

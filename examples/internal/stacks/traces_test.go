@@ -1,5 +1,5 @@
-// Package stacks holds tests of otel/ that need all three HTTP stacks, and otelhttp: the modules there would otherwise make
-// their users download the others.
+// Package stacks holds tests that need several HTTP stacks, or otelhttp: the modules of the adapters and of otel/ would otherwise
+// make their users download the others.
 package stacks
 
 import (
