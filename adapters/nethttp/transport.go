@@ -16,7 +16,8 @@ import (
 )
 
 // NewClient returns a copy of base, or of a zero http.Client if base is nil, that authenticates its requests with src. base
-// itself is not changed. If base came from NewClient, src takes the place of its source.
+// itself is not changed. If base came from NewClient, src and opts take the place of its source and all of its options: origins
+// that [WithOrigins] named there get no bearer any more, unless opts names them again.
 //
 // src must tell where its tokens belong, as a [*smartauth.Source] does; for another TokenSource use [WithOrigins].
 func NewClient(src smartauth.TokenSource, base *http.Client, opts ...Option) *http.Client {

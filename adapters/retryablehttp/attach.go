@@ -24,8 +24,9 @@ import (
 //   - CheckRetry is replaced by one that calls it, and ends the retries after a [smartauth.Permanent] error whatever it says.
 //     One that is set later decides by itself.
 //
-// Attaching again replaces the source, and leaves the hooks alone. Attach returns an error, and changes nothing, if client or src
-// is nil, or src does not tell where its tokens belong.
+// Attaching again replaces the source and all options, and leaves the hooks alone: origins that [smarthttp.WithOrigins] named before
+// get no bearer any more, unless opts names them again. Attach returns an error, and changes nothing, if client or src is nil, or
+// src does not tell where its tokens belong.
 func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...smarthttp.Option) error {
 	if client == nil {
 		return errors.New("smartretryable: Attach: the client is nil")
