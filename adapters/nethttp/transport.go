@@ -151,7 +151,7 @@ func closeIdle(base http.RoundTripper) {
 // prepare turns Origins and Source's BaseURL into what requests are compared with.
 func (t *Transport) prepare() {
 	if t.Source == nil {
-		t.err = errors.New("smarthttp: Transport.Source is nil")
+		t.err = errors.New("smarthttp: Transport.Source is nil; make one with smartauth.New")
 		return
 	}
 	t.origins, t.err = originsOf(t.Source, t.Origins)
