@@ -55,7 +55,7 @@ acquire expiring -> near its end
 - - sign
 - - exchange
 `, map[string]int64{"network": 2, "cache": 1}, map[string]int64{"recovered": 1}},
-		"rejected, and no other token to be had": {
+		"rejected, and no other token obtained": {
 			func(w *world) {
 				w.within(w.Context(), "first", 200)
 				w.RevokeAll()
