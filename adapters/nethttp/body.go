@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// copyMost is how much of a body without GetBody is kept to send it again.
-const copyMost = 1 << 20
+// maxCopy is how much of a body without GetBody is kept to send it again.
+const maxCopy = 1 << 20
 
 // keep reads resp into memory and reports whether it is small enough for that. Its connection is then free for the request
 // that follows, and whoever traces it sees it end before a token is waited for.
@@ -20,12 +20,12 @@ func keep(resp *http.Response) bool {
 	rest := resp.Body // the timer may fire while resp gets another one
 	stop := time.AfterFunc(patience, func() { _ = rest.Close() })
 	defer stop.Stop()
-	content, _ := io.ReadAll(io.LimitReader(rest, discardMost+1))
+	content, _ := io.ReadAll(io.LimitReader(rest, maxDiscard+1))
 	resp.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(content), rest), rest}
-	return len(content) <= discardMost
+	return len(content) <= maxDiscard
 }
 
 // requestBody is the body of a request on its way. The transport below may go on reading it, and close it, after it has returned
@@ -51,8 +51,19 @@ func bodyOf(r *http.Request) *requestBody {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	keepable := r.ContentLength <= copyMost
+	keepable := r.ContentLength <= maxCopy
 	return &requestBody{source: r.Body, remake: r.GetBody, keepable: keepable, tooLong: !keepable}
+}
+
+// outgoing returns what the transport below gets. Whoever rewinds a body in memory rewinds nothing that a snapshot of it reads,
+// so that one need not be taken back.
+func (b *requestBody) outgoing() io.ReadCloser {
+	if b.remake != nil {
+		if s := snapshot(b.source); s != nil {
+			return s
+		}
+	}
+	return b
 }
 
 var errTaken = errors.New("smarthttp: the request was answered already")
@@ -70,7 +81,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	b.err = err
-	if b.tooLong = b.tooLong || b.kept.Len()+n > copyMost; b.tooLong || b.remake != nil || b.released.Load() {
+	if b.tooLong = b.tooLong || b.kept.Len()+n > maxCopy; b.tooLong || b.remake != nil || b.released.Load() {
 		b.kept = bytes.Buffer{}
 	} else {
 		b.kept.Write(p[:n])

@@ -44,7 +44,7 @@ func TestBodiesAreClosed(t *testing.T) {
 		leave   time.Duration
 		want    map[string]want // by kind of body
 	}{
-		"no token to be had": {
+		"no token": {
 			prepare: func(_ *testing.T, s *sandbox) { s.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503}) },
 			want:    map[string]want{"GetBody": {0, 0}, "opaque": {0, 0}}},
 		"no 401": {
@@ -80,10 +80,10 @@ func TestBodiesAreClosed(t *testing.T) {
 			prepare: lagging(), leave: time.Second,
 			want: map[string]want{"GetBody": {0, 1}, "opaque": {0, 1}}},
 		"at the limit": {
-			prepare: then(refused, created), length: copyMost,
+			prepare: then(refused, created), length: maxCopy,
 			want: map[string]want{"opaque": {201, 2}}},
 		"too long": {
-			prepare: then(refused, created), length: copyMost + 1,
+			prepare: then(refused, created), length: maxCopy + 1,
 			want: map[string]want{"GetBody": {201, 2}, "opaque": {401, 1}, "opaque of known length": {401, 1}}},
 		"second 401": {
 			prepare: then(always),

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	copyMost    = 1 << 20  // of a request's body without GetBody
-	discardMost = 64 << 10 // of the body of a 401 that the caller does not get
+	maxCopy    = 1 << 20  // of a request's body without GetBody
+	maxDiscard = 64 << 10 // of the body of a 401 that the caller does not get
 )
 
 // pattern returns a body that shows what is missing or out of place. It is shared: do not change it.
@@ -18,7 +18,7 @@ func pattern(length int) []byte { return longest()[:length:length] }
 
 var longest = sync.OnceValue(func() []byte {
 	var b []byte
-	for len(b) <= copyMost {
+	for len(b) <= maxCopy {
 		b = append(strconv.AppendInt(b, int64(len(b)), 10), ' ')
 	}
 	return b

@@ -138,7 +138,7 @@ func TestEarlyRejectionOfAnOpaqueBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := answerEarly(t, pattern(discardMost), false) // the longest that is kept
+			e := answerEarly(t, pattern(maxDiscard), false) // the longest that is kept
 			content := pattern(700 << 10)
 			body := &counted{Reader: &gated{bytes.NewReader(content[:64<<10]), bytes.NewReader(content[64<<10:]), gate(e)}}
 			if status, text := e.post(t, t.Context(), body); status != http.StatusOK {
@@ -172,11 +172,11 @@ func TestFailingBodyIsNotSentAgain(t *testing.T) {
 // The caller gets the 401 whole, although the transport below is still sending.
 func TestEarlyRejectionOfALongBody(t *testing.T) {
 	for _, known := range []bool{false, true} {
-		for _, size := range []int{40 << 10, discardMost, 100 << 10} { // kept, the most that is kept, and not kept
+		for _, size := range []int{40 << 10, maxDiscard, 100 << 10} { // kept, the most that is kept, and not kept
 			t.Run(strconv.Itoa(size)+", length known "+strconv.FormatBool(known), func(t *testing.T) {
 				t.Parallel()
 				e := answerEarly(t, pattern(size), false)
-				content := pattern(copyMost + 1)
+				content := pattern(maxCopy + 1)
 				closed := make(chan struct{})
 				body := &counted{Reader: &gated{bytes.NewReader(content[:64<<10]), bytes.NewReader(content[64<<10:]), e.answered},
 					closer: closeFunc(sync.OnceFunc(func() { close(closed) }))}
@@ -213,7 +213,7 @@ func TestRejectionOutlivesTheConnection(t *testing.T) {
 	e := answerEarly(t, pattern(40<<10), true)
 	sent := make(chan struct{})
 	e.base.sent = sync.OnceFunc(func() { close(sent) })
-	content := bytes.NewReader(bytes.Repeat(pattern(copyMost), 4))
+	content := bytes.NewReader(bytes.Repeat(pattern(maxCopy), 4))
 	resp, err := e.client.Post(e.url, "text/plain", struct{ io.Reader }{&gated{bytes.NewReader(nil), content, e.answered}})
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func TestFloodOfARejection(t *testing.T) {
 					t.Errorf("status %d after %d requests and %v, want %d after %d at once", resp.StatusCode, s.Counts().FHIR,
 						time.Since(begin), want.status, want.requests)
 				}
-				if n := base.bodies[0].read.Load(); n > discardMost+1 {
+				if n := base.bodies[0].read.Load(); n > maxDiscard+1 {
 					t.Errorf("read %d bytes of the first response, want at most 64 KiB", n)
 				}
 				if want.status == http.StatusUnauthorized {
@@ -132,11 +132,11 @@ func TestUnrepeatableRequestDoesNotWait(t *testing.T) {
 				}
 				s.Fail(smarttest.TokenEndpoint, smarttest.Fault{Times: 1, Hang: true})
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.BaseURL()+"/Patient",
-					struct{ io.Reader }{bytes.NewReader(bytes.Repeat([]byte(" "), 2*copyMost))})
+					struct{ io.Reader }{bytes.NewReader(bytes.Repeat([]byte(" "), 2*maxCopy))})
 				if err != nil {
 					t.Fatal(err)
 				}
-				r.ContentLength = 2 * copyMost
+				r.ContentLength = 2 * maxCopy
 				begin := time.Now()
 				resp, err := s.client.Do(r)
 				if err != nil {

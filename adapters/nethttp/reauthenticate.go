@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	longestLag  = 3 * time.Second // how far behind a FHIR server's clock may be to be waited for
-	discardMost = 64 << 10
-	patience    = time.Second // with bodies that stall
+	maxLag     = 3 * time.Second // how far behind a FHIR server's clock may be to be waited for
+	maxDiscard = 64 << 10
+	patience   = time.Second // with bodies that stall
 )
 
 // reauthenticate answers the 401 in resp to a request that carried token. Each token is waited for at most once, and there is
@@ -59,7 +59,7 @@ func (t *Transport) reauthenticate(r *http.Request, body *requestBody, token *sm
 			t.Source.Invalidate(token)
 			if next, err = t.Source.Token(withRefused(ctx, token)); err != nil {
 				discard(resp)
-				return nil, fmt.Errorf("smarthttp: the FHIR server answered 401, and no new token was to be had: %w", err)
+				return nil, fmt.Errorf("smarthttp: the FHIR server answered 401, and no new token could be obtained: %w", err)
 			}
 			if next.AccessToken() == token.AccessToken() {
 				report.Outcome = smartauth.OutcomeSuppressed
@@ -95,7 +95,7 @@ func withRefused(ctx context.Context, token *smartauth.Token) context.Context {
 // be newer. It returns 0 if the server is not behind, or so far that it is not worth waiting.
 func clockLag(resp *http.Response, token *smartauth.Token) time.Duration {
 	issued, date := token.IssuedDate(), peer.Date(resp.Header)
-	if lag := issued.Sub(date); !issued.IsZero() && !date.IsZero() && lag > 0 && lag <= longestLag {
+	if lag := issued.Sub(date); !issued.IsZero() && !date.IsZero() && lag > 0 && lag <= maxLag {
 		return lag
 	}
 	return 0
@@ -106,7 +106,7 @@ func clockLag(resp *http.Response, token *smartauth.Token) time.Duration {
 func discard(resp *http.Response) {
 	stop := time.AfterFunc(patience, func() { _ = resp.Body.Close() })
 	defer stop.Stop()
-	_, _ = io.CopyN(io.Discard, resp.Body, discardMost)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
 	_ = resp.Body.Close()
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/internal/authctx"
@@ -15,7 +16,8 @@ import (
 )
 
 // NewClient returns a copy of base, or of a zero http.Client if base is nil, that authenticates its requests with src. base
-// itself is not changed. If base came from NewClient, src takes the place of its source.
+// itself is not changed. If base came from NewClient, src and opts take the place of its source and all of its options: origins
+// that [WithOrigins] named there get no bearer any more, unless opts names them again.
 //
 // src must tell where its tokens belong, as a [*smartauth.Source] does; for another TokenSource use [WithOrigins].
 func NewClient(src smartauth.TokenSource, base *http.Client, opts ...Option) *http.Client {
@@ -74,6 +76,8 @@ type Transport struct {
 	setup   sync.Once
 	origins []origin.Origin
 	err     error
+
+	above atomic.Pointer[smartauth.Token] // last found on a request by setAbove
 }
 
 // WithoutBearer returns a context whose requests go without a bearer, for files with presigned URLs and those whose
@@ -99,7 +103,7 @@ func (t *Transport) roundTrip(r *http.Request, base http.RoundTripper) (*http.Re
 		return nil, t.err
 	}
 	if reason := t.skip(r, marks); reason != "" {
-		if o, ok := t.Source.(smartauth.SkipObserver); ok {
+		if o, ok := t.Source.(smartauth.SkipObserver); ok && (reason != smartauth.SkipOwnAuthorization || !t.setAbove(r)) {
 			o.BearerSkipped(r.Context(), smartauth.BearerSkipped{Reason: reason})
 		}
 		return pass(r, base)
@@ -147,7 +151,7 @@ func closeIdle(base http.RoundTripper) {
 // prepare turns Origins and Source's BaseURL into what requests are compared with.
 func (t *Transport) prepare() {
 	if t.Source == nil {
-		t.err = errors.New("smarthttp: Transport.Source is nil")
+		t.err = errors.New("smarthttp: Transport.Source is nil; make one with smartauth.New")
 		return
 	}
 	t.origins, t.err = originsOf(t.Source, t.Origins)
@@ -197,7 +201,7 @@ func send(r *http.Request, body *requestBody, token *smartauth.Token, base http.
 	out := new(http.Request)
 	*out = *r
 	if body != nil {
-		out.Body = body
+		out.Body = body.outgoing()
 	}
 	if out.Header = maps.Clone(r.Header); out.Header == nil { // faster than to copy key by key; it keeps nil
 		out.Header = make(http.Header, 1)

@@ -91,7 +91,7 @@ func TestMisconfiguration(t *testing.T) {
 		transport *smarthttp.Transport
 		err       string
 	}{
-		"no source":        {&smarthttp.Transport{}, "Source is nil"},
+		"no source":        {&smarthttp.Transport{}, "Source is nil; make one with smartauth.New"},
 		"no origin":        {&smarthttp.Transport{Source: bare{}}, "Transport.Origins"},
 		"relative origin":  {&smarthttp.Transport{Source: bare{}, Origins: []string{"/files"}}, "not an absolute"},
 		"origin over http": {&smarthttp.Transport{Source: bare{}, Origins: []string{"http://files.example.nl"}}, "plain http"},

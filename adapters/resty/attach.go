@@ -19,7 +19,8 @@ import (
 // *http.Transport to set a proxy or TLS settings on, logs that and goes on without. [resty.Client.SetTransport] after Attach
 // ends the authentication, unless the new transport wraps the old one.
 //
-// Attaching again replaces the source. Clones of the client are attached with it, until they are attached by themselves. The
+// Attaching again replaces the source and all options: origins that [smarthttp.WithOrigins] named before get no bearer any more,
+// unless opts names them again. Clones of the client are attached with it, until they are attached by themselves. The
 // http.Client below may be shared: its other users, and other resty clients, get no token of src.
 //
 // A request with an Authorization of its own, or to another origin, goes without the token.

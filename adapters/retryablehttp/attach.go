@@ -22,10 +22,13 @@ import (
 //     later, or that sets a context that is not derived from the request's, takes that away: the 401 of each repeat may then
 //     be healed, not of one in all.
 //   - CheckRetry is replaced by one that calls it, and ends the retries after a [smartauth.Permanent] error whatever it says.
-//     One that is set later decides by itself.
+//     One that is set later decides by itself. A [smartauth.Refused] error is left to it, as the server may not have reached
+//     the client's JWKS: by default a wrong client id costs five token requests in 15 s before the error comes back. The
+//     CheckRetry of the example returns it at once.
 //
-// Attaching again replaces the source, and leaves the hooks alone. Attach returns an error, and changes nothing, if client or src
-// is nil, or src does not tell where its tokens belong.
+// Attaching again replaces the source and all options, and leaves the hooks alone: origins that [smarthttp.WithOrigins] named before
+// get no bearer any more, unless opts names them again. Attach returns an error, and changes nothing, if client or src is nil, or
+// src does not tell where its tokens belong.
 func Attach(client *retryablehttp.Client, src smartauth.TokenSource, opts ...smarthttp.Option) error {
 	if client == nil {
 		return errors.New("smartretryable: Attach: the client is nil")

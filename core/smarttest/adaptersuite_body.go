@@ -80,7 +80,8 @@ func bodies() []adapterTest {
 				t.Error("the body was not closed, as it is where no bearer goes")
 			}
 		}},
-		adapterTest{"a body too long to keep", tooLong})
+		adapterTest{"a body too long to keep", tooLong},
+		adapterTest{"a body in memory takes no write more", sameWrites})
 }
 
 // healBody posts body to a server that says 401 first and then takes anything.

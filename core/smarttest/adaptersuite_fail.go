@@ -18,7 +18,7 @@ var failing = []adapterTest{
 	{"no token, no request: permanent",
 		noToken(Fault{Status: http.StatusBadRequest, Body: `{"error":"invalid_scope"}`}, smartauth.Permanent, 1)},
 
-	{"401 while no other token is to be had", func(t *testing.T, f *fixture) {
+	{"401 while no other token can be obtained", func(t *testing.T, f *fixture) {
 		f.send(t, Call{}, http.StatusOK)
 		f.Fail(TokenEndpoint, Fault{Status: http.StatusServiceUnavailable})
 		f.Fail(FHIR, Fault{Times: 1, Status: http.StatusUnauthorized})

@@ -121,6 +121,12 @@ var broken = map[string]struct {
 		}
 		return client.Do(r)
 	}), "401 is healed, body: bytes"},
+	"hides bodies": {above(func(client *http.Client, r *http.Request) (*http.Response, error) {
+		if body := r.Body; body != nil && r.URL.Host != "files.example.test:80" {
+			r.Body, r.GetBody = struct{ io.ReadCloser }{body}, nil
+		}
+		return client.Do(r)
+	}), "a body in memory takes no write more"},
 	"no bearer after redirects": {above(func(client *http.Client, r *http.Request) (*http.Response, error) {
 		c, transport := *client, client.Transport
 		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -1,5 +1,5 @@
-// Package stacks holds tests of otel/ that need all three HTTP stacks, and otelhttp: the modules there would otherwise make
-// their users download the others.
+// Package stacks holds tests that need several HTTP stacks, or otelhttp: the modules of the adapters and of otel/ would otherwise
+// make their users download the others.
 package stacks
 
 import (
@@ -55,7 +55,7 @@ acquire expiring -> near its end
 - - sign
 - - exchange
 `, map[string]int64{"network": 2, "cache": 1}, map[string]int64{"recovered": 1}},
-		"rejected, and no other token to be had": {
+		"rejected, and no other token obtained": {
 			func(w *world) {
 				w.within(w.Context(), "first", 200)
 				w.RevokeAll()
