@@ -35,6 +35,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 	if err != nil {
 		return nil, asError(err, PhaseExchange)
 	}
+	r.GetBody = nil // a client within the transport would send the assertion to wherever a 307 points
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: displayURL(endpoint), Header: r.Header}

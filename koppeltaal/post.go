@@ -16,6 +16,7 @@ import (
 	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 const (
@@ -45,6 +46,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	if err != nil {
 		return nil, err
 	}
+	r.GetBody = nil // a client within the transport would send it all to wherever a 307 points
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	c.Tracing.set(ctx, r.Header)
@@ -91,6 +93,9 @@ func receive(client *http.Client, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if origin.Left(resp) {
+		return reply{}, origin.ErrLeft
+	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
 	return reply{resp.StatusCode, mediaType, body}, err
