@@ -13,7 +13,9 @@ import (
 // An Observer that also implements [RejectionObserver], [SkipObserver], [StateObserver] or [SourceObserver] is told of those
 // events too. One Observer may serve several Sources: each event names its own.
 type Observer interface {
-	// PhaseStart returns the context for everything inside the phase, and for its PhaseEnd.
+	// PhaseStart returns the context for the PhaseEnd, whose values everything inside the phase has too. It should be derived
+	// from ctx, or the phases inside lose their place in a trace; nil means ctx. How long the phase lasts is not for the Observer
+	// to say: the end and deadline of ctx hold, whatever is returned, and those of the returned context do not.
 	PhaseStart(ctx context.Context, s PhaseStart) context.Context
 
 	// PhaseEnd is called exactly once for each PhaseStart.
