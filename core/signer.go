@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -228,12 +229,18 @@ func snapshot(s Signer) Signer {
 	return s
 }
 
+// isNilSigner also finds a nil pointer, such as a *jwks.Ring that was declared and not made.
+func isNilSigner(s Signer) bool {
+	v := reflect.ValueOf(s)
+	return s == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 func checkSigner(s Signer, alg string) error {
-	if s == nil {
+	if isNilSigner(s) {
 		return errors.New("Config.Signer is nil; make one with ParseKey or NewSigner")
 	}
 	now := snapshot(s)
-	if now == nil {
+	if isNilSigner(now) {
 		return errors.New("Config.Signer has no current key")
 	}
 	if now.KeyID() == "" {
