@@ -31,8 +31,9 @@ type assertion struct {
 }
 
 // Assertion returns a client assertion for another request than core's own, such as token introspection (TOP-KT-021) or a
-// code exchange. Each is good for one request. The audience must be on the token endpoint's origin, or be Config.Audience
-// or one of Config.AssertionAudiences: an assertion for a stranger's URL could be used elsewhere.
+// code exchange. Each is good for one request, and expires 295 s after it was signed. The audience must be on the token
+// endpoint's origin, or be Config.Audience or one of Config.AssertionAudiences: an assertion for a stranger's URL could be used
+// elsewhere. Errors are [*Error].
 func (s *Source) Assertion(ctx context.Context, audience string) (string, error) {
 	endpoint, advertised, err := s.tokenEndpoint(ctx, 0)
 	if err != nil {

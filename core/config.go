@@ -64,7 +64,7 @@ type Config struct {
 	HTTPClient *http.Client
 
 	// InsecureHosts are whole host names, without port, that may be spoken to over plain http, such as those of a container
-	// network. Loopback needs no mention.
+	// network. Loopback needs no mention if BaseURL is on loopback too.
 	InsecureHosts []string
 
 	// Observer sees every acquisition; nil costs nothing.

@@ -79,7 +79,7 @@ func TestConfig(t *testing.T) {
 		{"no ClientID", func(c *smartauth.Config) { c.ClientID = "" }, "Config.ClientID is empty"},
 		{"no Signer", func(c *smartauth.Config) { c.Signer = nil }, "Config.Signer is nil"},
 		{"a ring that was never made", func(c *smartauth.Config) { c.Signer = (*ring)(nil) }, "Config.Signer is nil"},
-		{"no key in the ring that was ever made", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{(*ring)(nil)}} }, "no current key"},
+		{"a nil pointer in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{(*ring)(nil)}} }, "no current key"},
 		{"no key id", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{noKeyID{c.Signer}}} }, "empty key id"},
 		{"no key in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{nil}} }, "no current key"},
 		{"algorithm that the key cannot do", func(c *smartauth.Config) { c.Algorithm = "RS512" }, "cannot do"},
