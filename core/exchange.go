@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	responseMost = 1 << 20
-	defaultLife  = 300 * time.Second // of a token whose expires_in is missing: SMART's recommendation, never for ever
-	longestLife  = 24 * time.Hour
+	maxResponse = 1 << 20
+	defaultLife = 300 * time.Second // of a token whose expires_in is missing: SMART's recommendation, never for ever
+	longestLife = 24 * time.Hour
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
@@ -43,7 +43,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 		defer cancel()
 		sent := time.Now()
-		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, responseMost)
+		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, maxResponse)
 		if err != nil {
 			e := asError(err, PhaseExchange)
 			e.Hints = append(e.Hints, s.discoverer.staleHints()...)

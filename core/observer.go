@@ -81,7 +81,7 @@ type PhaseStart struct {
 // PhaseEnd describes a phase that has ended.
 type PhaseEnd struct {
 	Phase Phase
-	Err   error // nil if it succeeded; of an acquisition, what callers get but for its RetryAt
+	Err   error // nil if it succeeded; of an acquisition, what callers get except for its RetryAt
 
 	// StatusCode is that of the HTTP response, 0 if there was none.
 	StatusCode int
@@ -94,7 +94,7 @@ type PhaseEnd struct {
 	Token *Token
 
 	// Stale says of an acquire phase that its caller, or for an acquisition the one who set it off, goes on with the old token, as
-	// no other was to be had, or not soon.
+	// there was no other, or not soon.
 	Stale bool
 }
 
@@ -109,7 +109,7 @@ type Outcome string
 // The outcomes of a rejection.
 const (
 	OutcomeRecovered  Outcome = "recovered"  // the request was sent again and not answered with 401
-	OutcomeFailed     Outcome = "failed"     // it was refused again, could not be sent again, or no new token was to be had
+	OutcomeFailed     Outcome = "failed"     // it was refused again, could not be sent again, or there was no new token
 	OutcomeSuppressed Outcome = "suppressed" // there were too many rejections lately to fetch another token
 )
 

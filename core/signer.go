@@ -20,7 +20,7 @@ import (
 // A Signer signs client assertions. Its methods may be called from several goroutines at once.
 //
 // A Signer over several keys implements Current() Signer as well; it is asked once for each assertion, so that key id and
-// signature are of the same key. One that knows its key to lie open implements Warning() error: the [Source] tells its
+// signature are of the same key. One that knows that others may read its key implements Warning() error: the [Source] tells its
 // [StateObserver], once, by StateKeyExposed.
 type Signer interface {
 	// KeyID is the kid of the assertion's header. It names the key in the JWKS that the application publishes.

@@ -22,7 +22,7 @@ import (
 const (
 	requestLimit = 15 * time.Second
 	grace        = 100 * time.Millisecond // for a client that heeds its context, and has more to say than that it ended
-	responseMost = 1 << 20
+	maxResponse  = 1 << 20
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
@@ -65,7 +65,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	switch {
 	case err != nil:
 		failed.err = clean.Network(err, secrets...)
-	case len(resp.body) > responseMost:
+	case len(resp.body) > maxResponse:
 		failed.err = errors.New("the response is larger than 1 MiB")
 	default:
 		var a answer
@@ -97,7 +97,7 @@ func receive(client *http.Client, r *http.Request) (reply, error) {
 		return reply{}, origin.ErrLeft
 	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	return reply{resp.StatusCode, mediaType, body}, err
 }
 
