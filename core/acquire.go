@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const mostAttempts = 3
+const maxAttempts = 3
 
 // acquire gets a token: discover, sign, exchange, and again after a temporary failure, always with a new assertion, as a
 // failed attempt may have used up its jti (TOP-KT-005c; the reference server burns it before it looks at the signature).
@@ -28,7 +28,7 @@ func (s *Source) acquire(ctx context.Context) (*Token, error) {
 		if try, atOnce = s.clock.next(try, e, attempt); atOnce {
 			continue
 		}
-		if !e.again || attempt >= mostAttempts-1 || !pause(ctx, max(e.after, backoff(attempt))) {
+		if !e.again || attempt >= maxAttempts-1 || !pause(ctx, max(e.after, backoff(attempt))) {
 			return nil, e
 		}
 	}

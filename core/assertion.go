@@ -26,13 +26,15 @@ const (
 // assertion is a signed client assertion (RFC 7523), good for one request, and what it says.
 type assertion struct {
 	jwt, alg, kid, aud string
+	algs               []string  // that the key can do
 	at                 time.Time // when it was signed, by the local clock
 	clock              time.Time // the same moment by the authorization server's clock, as far as that is known
 }
 
 // Assertion returns a client assertion for another request than core's own, such as token introspection (TOP-KT-021) or a
-// code exchange. Each is good for one request. The audience must be on the token endpoint's origin, or be Config.Audience
-// or one of Config.AssertionAudiences: an assertion for a stranger's URL could be used elsewhere.
+// code exchange. Each is good for one request, and expires 295 s after it was signed. The audience must be on the token
+// endpoint's origin, or be Config.Audience or one of Config.AssertionAudiences: an assertion for a stranger's URL could be used
+// elsewhere. Errors are [*Error].
 func (s *Source) Assertion(ctx context.Context, audience string) (string, error) {
 	endpoint, advertised, err := s.tokenEndpoint(ctx, 0)
 	if err != nil {
@@ -85,7 +87,7 @@ func (s *Source) sign(ctx context.Context, audience string, advertised []string,
 			return &Error{Phase: PhaseSign, Kind: Permanent, err: err}
 		}
 		now := time.Now()
-		a = &assertion{alg: alg, kid: key.kid, aud: audience, at: now, clock: now.Add(offset)}
+		a = &assertion{alg: alg, algs: key.algs, kid: key.kid, aud: audience, at: now, clock: now.Add(offset)}
 		end.Algorithm, end.KeyID = a.alg, a.kid
 
 		// RFC 7523 section 3 and SMART 2.2, client-confidential-asymmetric. aud is one plain string: golang-jwt's own claims

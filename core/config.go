@@ -57,11 +57,14 @@ type Config struct {
 
 	// HTTPClient makes the discovery and token requests; nil means a plain one on http.DefaultTransport. It is copied, and
 	// the copy has its own rule for redirects: discovery follows them within the origin, a token request never. Each
-	// request is limited to 15 s (3 s to renew a discovery document), or to HTTPClient.Timeout if that is shorter.
+	// request is limited to 15 s (3 s to renew a discovery document), or to HTTPClient.Timeout if that is shorter. Its
+	// Transport must not repeat requests or follow redirects by itself, as retryablehttp's StandardClient does: an assertion
+	// works once, so that a repeated one gets a 401, and the Source repeats with new ones. What such a client was
+	// answered at another origin is not used: that is an [Error] of kind [Refused].
 	HTTPClient *http.Client
 
 	// InsecureHosts are whole host names, without port, that may be spoken to over plain http, such as those of a container
-	// network. Loopback needs no mention.
+	// network. Loopback needs no mention if BaseURL is on loopback too.
 	InsecureHosts []string
 
 	// Observer sees every acquisition; nil costs nothing.

@@ -78,6 +78,8 @@ func TestConfig(t *testing.T) {
 		{"fragment", func(c *smartauth.Config) { c.BaseURL += "#x" }, "fragment"},
 		{"no ClientID", func(c *smartauth.Config) { c.ClientID = "" }, "Config.ClientID is empty"},
 		{"no Signer", func(c *smartauth.Config) { c.Signer = nil }, "Config.Signer is nil"},
+		{"a ring that was never made", func(c *smartauth.Config) { c.Signer = (*ring)(nil) }, "Config.Signer is nil"},
+		{"a nil pointer in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{(*ring)(nil)}} }, "no current key"},
 		{"no key id", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{noKeyID{c.Signer}}} }, "empty key id"},
 		{"no key in the ring", func(c *smartauth.Config) { c.Signer = &ring{keys: []smartauth.Signer{nil}} }, "no current key"},
 		{"algorithm that the key cannot do", func(c *smartauth.Config) { c.Algorithm = "RS512" }, "cannot do"},

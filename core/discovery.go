@@ -102,7 +102,7 @@ func (d *discoverer) wait(ctx context.Context, l *lookup) error {
 	return nil
 }
 
-// metadata returns what is known, for an hour, and longer if it cannot be had anew. attempt counts the discoveries that an
+// metadata returns what is known, for an hour, and longer if it cannot be fetched again. attempt counts the discoveries that an
 // acquisition has made before.
 func (d *discoverer) metadata(ctx context.Context, attempt int) (*discovered, error) {
 	m := d.known.Load()

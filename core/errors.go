@@ -36,7 +36,8 @@ func (k Kind) String() string {
 	}
 }
 
-// An Error says why there is no token; [New], [Source.Metadata] and [Source.Assertion] return it for their own failures.
+// An Error says why there is no token; [New], [Source.Metadata], [Source.TokenEndpoint] and [Source.Assertion] return it for
+// their own failures.
 // Everybody who waited for an acquisition gets the same one, and so does everybody who asks before RetryAt. It holds no
 // token, assertion or key, and of a response no more than Code and Description.
 type Error struct {

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	responseMost = 1 << 20
-	defaultLife  = 300 * time.Second // of a token whose expires_in is missing: SMART's recommendation, never for ever
-	longestLife  = 24 * time.Hour
+	maxResponse = 1 << 20
+	defaultLife = 300 * time.Second // of a token whose expires_in is missing: SMART's recommendation, never for ever
+	longestLife = 24 * time.Hour
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
@@ -36,6 +36,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 	if err != nil {
 		return nil, asError(err, PhaseExchange)
 	}
+	r.GetBody = nil // a client within the transport would send the assertion to wherever a 307 points
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	start := PhaseStart{Phase: PhaseExchange, Attempt: attempt, Method: r.Method, URL: clean.URL(endpoint), Header: r.Header}
@@ -43,7 +44,7 @@ func (s *Source) exchange(ctx context.Context, endpoint *url.URL, a *assertion, 
 		ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 		defer cancel()
 		sent := time.Now()
-		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, responseMost)
+		resp, err := send(ctx, s.cfg.exchange, r, PhaseExchange, maxResponse)
 		if err != nil {
 			e := asError(err, PhaseExchange)
 			e.Hints = append(e.Hints, s.discoverer.staleHints()...)

@@ -47,7 +47,8 @@ func TestInvalidate(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			renew bool
-		}{{5 * time.Second, false}, {5 * time.Second, true}, {0, false}, {time.Minute, true}, {0, true}, {0, true}, {0, false}} {
+		}{{5 * time.Second, false}, {2500 * time.Millisecond, false}, {1250 * time.Millisecond, false}, {625 * time.Millisecond, false},
+			{625 * time.Millisecond, true}, {0, false}, {time.Minute, true}, {0, true}, {0, true}, {0, false}} {
 			time.Sleep(c.after)
 			current, err := src.Token(t.Context())
 			if err != nil {

@@ -43,7 +43,7 @@ func (o *logObserver) StateChanged(ctx context.Context, c StateChange) {
 			log.WarnContext(ctx, "token refresh failed; the current token is valid until "+c.Expiry.UTC().Format(time.RFC3339), "error", c.Err)
 		}
 	case StateRecovered:
-		log.InfoContext(ctx, "access tokens are to be had again")
+		log.InfoContext(ctx, "access tokens are available again")
 	case StateClockOff:
 		log.WarnContext(ctx, "the authorization server's clock differs from this one, and assertions are signed on it", "offset", c.Offset)
 	case StateClockTolerated:

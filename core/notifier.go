@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
 )
 
@@ -37,18 +38,34 @@ func (n notifier) within(ctx context.Context, s PhaseStart, do func(context.Cont
 		return do(ctx, new(PhaseEnd))
 	}
 	s.Source = n.source
+	its := ctx
 	n.guard(func() {
-		if inner := n.observer.PhaseStart(ctx, s); inner != nil {
-			ctx = inner
+		if returned := n.observer.PhaseStart(ctx, s); returned != nil {
+			its = returned
+			ctx = &observed{ctx, authctx.With(context.WithoutCancel(returned), authctx.From(ctx))}
 		}
 	})
 	end := PhaseEnd{Phase: s.Phase}
 	err = errUnfinished
 	defer func() {
 		end.Err = err
-		n.guard(func() { n.observer.PhaseEnd(ctx, end) })
+		n.guard(func() { n.observer.PhaseEnd(its, end) })
 	}()
 	return do(ctx, &end)
+}
+
+// observed is the context within a phase: it ends with the one that the Observer was given, and has the values of the one that
+// the Observer returned. That may be derived from anything, such as Cause, and must lift no limit and lose no mark of ours.
+type observed struct {
+	context.Context
+	values context.Context
+}
+
+func (o *observed) Value(key any) any {
+	if v := o.values.Value(key); v != nil {
+		return v
+	}
+	return o.Context.Value(key)
 }
 
 func (n notifier) stateChanged(ctx context.Context, c StateChange) {

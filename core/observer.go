@@ -13,7 +13,9 @@ import (
 // An Observer that also implements [RejectionObserver], [SkipObserver], [StateObserver] or [SourceObserver] is told of those
 // events too. One Observer may serve several Sources: each event names its own.
 type Observer interface {
-	// PhaseStart returns the context for everything inside the phase, and for its PhaseEnd.
+	// PhaseStart returns the context for the PhaseEnd, whose values everything inside the phase has too. It should be derived
+	// from ctx, or the phases inside lose their place in a trace; nil means ctx. How long the phase lasts is not for the Observer
+	// to say: the end and deadline of ctx hold, whatever is returned, and those of the returned context do not.
 	PhaseStart(ctx context.Context, s PhaseStart) context.Context
 
 	// PhaseEnd is called exactly once for each PhaseStart.
@@ -79,7 +81,7 @@ type PhaseStart struct {
 // PhaseEnd describes a phase that has ended.
 type PhaseEnd struct {
 	Phase Phase
-	Err   error // nil if it succeeded; of an acquisition, what callers get but for its RetryAt
+	Err   error // nil if it succeeded; of an acquisition, what callers get except for its RetryAt
 
 	// StatusCode is that of the HTTP response, 0 if there was none.
 	StatusCode int
@@ -92,7 +94,7 @@ type PhaseEnd struct {
 	Token *Token
 
 	// Stale says of an acquire phase that its caller, or for an acquisition the one who set it off, goes on with the old token, as
-	// no other was to be had, or not soon.
+	// there was no other, or not soon.
 	Stale bool
 }
 
@@ -107,7 +109,7 @@ type Outcome string
 // The outcomes of a rejection.
 const (
 	OutcomeRecovered  Outcome = "recovered"  // the request was sent again and not answered with 401
-	OutcomeFailed     Outcome = "failed"     // it was refused again, could not be sent again, or no new token was to be had
+	OutcomeFailed     Outcome = "failed"     // it was refused again, could not be sent again, or there was no new token
 	OutcomeSuppressed Outcome = "suppressed" // there were too many rejections lately to fetch another token
 )
 

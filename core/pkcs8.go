@@ -39,8 +39,8 @@ var (
 	}
 )
 
-// mostIterations keeps a damaged or hostile file from occupying a processor for minutes.
-const mostIterations = 10_000_000
+// maxIterations keeps a damaged or hostile file from occupying a processor for minutes.
+const maxIterations = 10_000_000
 
 var errPassphrase = errors.New("the passphrase is wrong, or the file damaged")
 
@@ -108,7 +108,7 @@ func derive(kdf pkix.AlgorithmIdentifier, passphrase []byte, length int) ([]byte
 		params.KeyLength != 0 && params.KeyLength != length {
 		return nil, errors.New("the encrypted key cannot be read: damaged")
 	}
-	if params.Iterations > mostIterations {
+	if params.Iterations > maxIterations {
 		return nil, fmt.Errorf("the key is encrypted with %d iterations, which would take too long", params.Iterations)
 	}
 	prf, ok := prfs[params.PRF.Algorithm.String()]

@@ -83,10 +83,14 @@ func (s *Source) refusalHints(e *Error, a *assertion) []string {
 		"the client is not approved (yet), or client_id is not the one this server knows",
 		fmt.Sprintf("kid %q is not in the JWKS that is registered for the client, or its key there is another", a.kid),
 		"the server cannot read that JWKS: its URL must be reachable from the server, past firewalls and bot filters")
-	if a.alg == "RS512" {
+	switch {
+	case a.alg == "RS512":
 		hints = append(hints, "the server does not know RS512 (SMART servers need only RS384 and ES384): set Config.Algorithm to RS384")
-	} else {
-		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm")
+	case slices.Contains(a.algs, "RS512"):
+		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only: set Config.Algorithm to RS512")
+	default:
+		hints = append(hints, "a PEM is registered instead of a JWKS, and Koppeltaal then takes RS512 only, which this key cannot do: "+
+			"register a JWKS, or use an RSA key")
 	}
 	hints = append(hints, "the server knows its token endpoint by another URL than the one posted to: set Config.TokenURL and Config.Audience")
 	switch {

@@ -27,7 +27,8 @@ func TestRefusalHints(t *testing.T) {
 		hint, not string
 	}{
 		{"RS512", smarttest.ClientOptions{RSA: true}, "", nil, denied, "set Config.Algorithm to RS384", "takes RS512 only"},
-		{"RS384", smarttest.ClientOptions{RSA: true}, "RS384", nil, denied, "takes RS512 only", "does not know RS512"},
+		{"RS384", smarttest.ClientOptions{RSA: true}, "RS384", nil, denied, "set Config.Algorithm to RS512", "does not know RS512"},
+		{"ES384", smarttest.ClientOptions{}, "", nil, denied, "which this key cannot do: register a JWKS, or use an RSA key", "set Config.Algorithm"},
 		{"another URL", smarttest.ClientOptions{}, "", nil, denied, "set Config.TokenURL and Config.Audience", "Config.Scopes"},
 		{"another typ", smarttest.ClientOptions{}, "", []string{"system/*.rs"}, smarttest.Fault{Status: 401, Body: `{"error":"invalid_client"}`},
 			"set Config.AssertionTyp, Config.TokenURL and Config.Audience", "leave Config.AssertionTyp empty"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/origin"
 	"github.com/smartauth-go/smartauth/internal/peer"
 )
 
@@ -28,6 +30,9 @@ var (
 	errTooManyRedirects = errors.New("redirected more than 5 times")
 	errTooLarge         = errors.New("the response is larger than allowed")
 )
+
+// notByItself are the errors of a request that do not pass by themselves.
+var notByItself = []error{errForeignRedirect, errTooManyRedirects, errTooLarge, origin.ErrLeft}
 
 // reply is an HTTP response, read to its end.
 type reply struct {
@@ -55,7 +60,7 @@ func send(ctx context.Context, client *http.Client, r *http.Request, phase Phase
 	case peer.TimedOut(err):
 		e.again = false // the server may still be at work on it
 		shown.Text = fmt.Sprintf("no answer within %v", time.Since(began).Round(100*time.Millisecond))
-	case errors.Is(err, errForeignRedirect), errors.Is(err, errTooManyRedirects), errors.Is(err, errTooLarge):
+	case slices.ContainsFunc(notByItself, func(target error) bool { return errors.Is(err, target) }):
 		e.Kind, e.again = Refused, false
 	}
 	return nil, e
@@ -67,6 +72,9 @@ func receive(client *http.Client, r *http.Request, most int64) (*reply, error) {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if origin.Left(resp) {
+		return nil, origin.ErrLeft
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err == nil && int64(len(body)) > most {
 		if body = nil; resp.StatusCode < 300 { // of a failure the status says enough

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -19,7 +20,7 @@ import (
 // A Signer signs client assertions. Its methods may be called from several goroutines at once.
 //
 // A Signer over several keys implements Current() Signer as well; it is asked once for each assertion, so that key id and
-// signature are of the same key. One that knows its key to lie open implements Warning() error: the [Source] tells its
+// signature are of the same key. One that knows that others may read its key implements Warning() error: the [Source] tells its
 // [StateObserver], once, by StateKeyExposed.
 type Signer interface {
 	// KeyID is the kid of the assertion's header. It names the key in the JWKS that the application publishes.
@@ -228,12 +229,18 @@ func snapshot(s Signer) Signer {
 	return s
 }
 
+// isNilSigner also finds a nil pointer, such as a *jwks.Ring that was declared and not made.
+func isNilSigner(s Signer) bool {
+	v := reflect.ValueOf(s)
+	return s == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 func checkSigner(s Signer, alg string) error {
-	if s == nil {
+	if isNilSigner(s) {
 		return errors.New("Config.Signer is nil; make one with ParseKey or NewSigner")
 	}
 	now := snapshot(s)
-	if now == nil {
+	if isNilSigner(now) {
 		return errors.New("Config.Signer has no current key")
 	}
 	if now.KeyID() == "" {

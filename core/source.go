@@ -61,7 +61,7 @@ type entry struct {
 	token     *Token
 	refreshAt time.Time // from here on a background refresh is due
 	suspect   bool      // a server refused the token; callers wait for its successor
-	kept      bool      // a suspect that callers go on with, as no successor was to be had, or not soon
+	kept      bool      // a suspect that callers go on with, as there was no successor, or not soon
 }
 
 func newEntry(t *Token, now time.Time) *entry {
@@ -239,7 +239,7 @@ func (s *Source) landed(f *flight, e *entry, refused bool) (*Token, error) {
 	return f.token, nil
 }
 
-// settle answers a caller for whom no new token was to be had: with the suspect while it lives, unless it was this caller
+// settle answers a caller for whom there is no new token: with the suspect while it lives, unless it was this caller
 // that a server refused it to. One spurious 401 must not fail everybody while the authorization server is down.
 func (s *Source) settle(e *entry, refused bool, err *Error) (*Token, error) {
 	if e.alive() && !refused && err.Kind != Permanent {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// told is what the observer was told and is not told again, guarded by Source.mu but for failing.
+// told is what the observer was told and is not told again, guarded by Source.mu except failing.
 type told struct {
 	failing   atomic.Bool // the last acquisition failed
 	failures  []failure   // since the last success
@@ -25,7 +25,7 @@ type failure struct {
 	served bool // callers had a token nevertheless
 }
 
-const mostFailures = 10 // told before a success: a server may make up codes
+const maxFailures = 10 // told before a success: a server may make up codes
 
 // stateChange is one to be told, in the context of the acquisition that brought it.
 type stateChange struct {
@@ -92,7 +92,7 @@ func (s *Source) noteFailure(ctx context.Context, err *Error) {
 		c.Expiry = e.token.expiry
 	}
 	f := failure{err.Kind, err.Phase, err.StatusCode, err.Code, served}
-	if len(s.told.failures) < mostFailures && !slices.Contains(s.told.failures, f) {
+	if len(s.told.failures) < maxFailures && !slices.Contains(s.told.failures, f) {
 		s.told.failures = append(s.told.failures, f)
 		s.note(ctx, c)
 	}

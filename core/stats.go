@@ -17,7 +17,7 @@ type Stats struct {
 	Failing bool
 
 	// Hits, Stale and Failed are the calls of Token so far that were answered at once: with a token in good order, with an older
-	// one because no other was to be had or soon enough, and with the error of an acquisition shortly before. The other calls
+	// one because there was no newer one soon enough, and with the error of an acquisition shortly before. The other calls
 	// set off an acquisition or wait for one, and the Observer sees that. They are counted only if there is a Config.Observer.
 	Hits, Stale, Failed uint64
 

@@ -144,3 +144,27 @@ func TestCauseOfTheCallerIsNotTheOutcome(t *testing.T) {
 		})
 	}
 }
+
+// Who gives up waiting for the successor goes on with the suspect, and must not put it back in the place of the successor.
+func TestSuspectNeverComesBack(t *testing.T) {
+	const patience = 2 * time.Second // of who waits for a successor
+	for range 50 {                   // which of two comes first is chance
+		synctest.Test(t, func(t *testing.T) {
+			srv, src := sandbox(t, nil)
+			first, err := src.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv.RevokeAll()
+			srv.Fail(smarttest.TokenEndpoint, smarttest.Fault{Delay: patience})
+			src.Invalidate(first)
+			for range 20 {
+				go func() { _, _ = src.Token(t.Context()) }()
+			}
+			time.Sleep(patience + time.Second)
+			if got, err := src.Token(t.Context()); err != nil || got == first {
+				t.Fatalf("got %v, %v, want the successor of the token that was refused", got, err)
+			}
+		})
+	}
+}

@@ -85,7 +85,7 @@ func TestLogOfAFailingRefresh(t *testing.T) {
 		l.wrote("for the first reason again")
 		l.Clear()
 		l.calls(10 * time.Second)
-		l.wrote("recovered", [3]string{"level=INFO", "access tokens are to be had again"})
+		l.wrote("recovered", [3]string{"level=INFO", "access tokens are available again"})
 		l.Fail(smarttest.TokenEndpoint, smarttest.Fault{Status: 503})
 		l.calls(400 * time.Second)
 		l.wrote("the next time", [3]string{"level=WARN", "token refresh failed", "503"}, [3]string{"level=WARN", callsFail, "503"})

@@ -57,7 +57,7 @@ func (a *Authorization) State() string { return a.pending().State }
 // MarshalBinary returns the state, the PKCE verifier, the redirect URI and the trace id: secrets, but not the HTI token.
 func (a Authorization) MarshalBinary() ([]byte, error) { return json.Marshal(a.pending()) }
 
-// UnmarshalBinary makes a what MarshalBinary was called on, but for the form.
+// UnmarshalBinary makes a what MarshalBinary was called on, except for the form.
 func (a *Authorization) UnmarshalBinary(data []byte) error {
 	var p pending
 	if json.Unmarshal(data, &p) != nil {

@@ -28,8 +28,10 @@ type Client struct {
 	// Source signs the client assertions, and knows the endpoints.
 	Source *smartauth.Source
 
-	// HTTPClient makes the requests; nil means a plain one on http.DefaultTransport. It must not repeat requests by itself.
-	// Redirects are not followed, and each request is limited to 15 s.
+	// HTTPClient makes the requests; nil means a plain one on http.DefaultTransport. Redirects are not followed, and each
+	// request is limited to 15 s. Its Transport must not repeat requests or follow redirects by itself, as retryablehttp's
+	// StandardClient does: the assertion and what is sent with it work once, so that a repeated request is refused. What
+	// such a client was answered at another origin is not used: that is an [Error].
 	HTTPClient *http.Client
 
 	// IntrospectionURL pins the introspection endpoint. Empty means the discovered one, which must be on the origin of the

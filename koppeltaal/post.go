@@ -16,12 +16,13 @@ import (
 	"github.com/smartauth-go/smartauth/internal/authctx"
 	"github.com/smartauth-go/smartauth/internal/bounded"
 	"github.com/smartauth-go/smartauth/internal/clean"
+	"github.com/smartauth-go/smartauth/internal/origin"
 )
 
 const (
 	requestLimit = 15 * time.Second
 	grace        = 100 * time.Millisecond // for a client that heeds its context, and has more to say than that it ended
-	responseMost = 1 << 20
+	maxResponse  = 1 << 20
 
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
@@ -45,6 +46,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	if err != nil {
 		return nil, err
 	}
+	r.GetBody = nil // a client within the transport would send it all to wherever a 307 points
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	c.Tracing.set(ctx, r.Header)
@@ -63,7 +65,7 @@ func (c *Client) post(ctx context.Context, op string, endpoint *url.URL, audienc
 	switch {
 	case err != nil:
 		failed.err = clean.Network(err, secrets...)
-	case len(resp.body) > responseMost:
+	case len(resp.body) > maxResponse:
 		failed.err = errors.New("the response is larger than 1 MiB")
 	default:
 		var a answer
@@ -91,8 +93,11 @@ func receive(client *http.Client, r *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if origin.Left(resp) {
+		return reply{}, origin.ErrLeft
+	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	body, err := io.ReadAll(io.LimitReader(resp.Body, responseMost+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	return reply{resp.StatusCode, mediaType, body}, err
 }
 

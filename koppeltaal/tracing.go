@@ -29,7 +29,7 @@ func (t Tracing) traceID(ctx context.Context) string {
 	return uuid.NewString()
 }
 
-// set sets the headers of a request that is made in ctx, but for those that the caller has set, even to nothing.
+// set sets the headers of a request that is made in ctx, except for those that the caller has set, even to nothing.
 func (t Tracing) set(ctx context.Context, h http.Header) {
 	trace := TraceFrom(ctx)
 	values := make([]string, 3)

@@ -17,7 +17,7 @@ type Counts struct {
 	TokensIssued     int // also if the response was lost on its way
 	TokensRefused    int // answers of the token endpoint from 400 up
 	JWKS             int // requests for keys that the sandbox hosts; the authorization server makes them
-	FHIR             int // requests to the FHIR server, but for Discovery and Metadata
+	FHIR             int // requests to the FHIR server, except Discovery and Metadata
 	FHIRUnauthorized int // answers of the FHIR server that were 401
 	Introspections   int
 	Authorizations   int

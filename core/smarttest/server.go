@@ -168,7 +168,7 @@ const (
 )
 
 // SetDown stops a server, so that its connections end and new ones are refused, or has it listen again on the same address;
-// it returns an error if that is not to be had, as over loopback somebody may have taken it. It waits for the server's handlers
+// it returns an error if that is not free, as over loopback somebody may have taken it. It waits for the server's handlers
 // to return: do not call it from one, or from the function of [Server.OnRequest].
 func (s *Server) SetDown(h Host, down bool) error {
 	o := s.authOrigin

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Do returns what do returns, which is the code of who, such as "HTTP client". It may heed no context: if it has not returned
-// within grace after ctx ends, it is left to itself, and the error says so and wraps that of ctx. The error is the same if do
-// returns that of ctx and says no more, as which of the two comes first is chance. So do must not write to what others read. A
+// Do calls do and returns what that returns. Errors name its owner by who, such as "HTTP client". As do may ignore its context,
+// Do leaves it running if it has not returned within grace after ctx ends: the error then says so and wraps ctx.Err(). It is the
+// same error if do returns ctx.Err() alone, since it is chance which comes first. So do must not write to what others read. A
 // panic in it becomes the error of [Panic].
 func Do[T any](ctx context.Context, who string, grace time.Duration, do func() (T, error)) (T, error) {
 	type result struct {

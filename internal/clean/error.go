@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-const errorMost = 256 // bytes of an error's text
+const maxErrorText = 256 // bytes of an error's text
 
 // An Error is an error whose text may be shown.
 type Error struct {
@@ -24,10 +24,10 @@ func (e *Error) Unwrap() error { return e.err }
 // causes are errors that callers ask for, and that say nothing of a server's answer.
 var causes = []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF}
 
-// Wrap cleans the text of err. If that changes it, what err wraps is told no more, but for the ends of contexts and bodies, and
+// Wrap cleans the text of err. If that changes it, what err wraps is told no more, except for the ends of contexts and bodies, and
 // certificates that were not good.
 func Wrap(err error) *Error {
-	return wrap(err, Text(err.Error(), errorMost))
+	return wrap(err, Text(err.Error(), maxErrorText))
 }
 
 // Network is [Wrap] for the error of an HTTP client: the URL goes, whose query may be secret, and so do the secrets, and the
@@ -36,7 +36,7 @@ func Network(err error, secrets ...string) *Error {
 	if ue := (*url.Error)(nil); errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return wrap(err, Text(quoted.ReplaceAllString(err.Error(), "..."), errorMost, secrets...))
+	return wrap(err, Text(quoted.ReplaceAllString(err.Error(), "..."), maxErrorText, secrets...))
 }
 
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*("|$)`)

@@ -3,6 +3,7 @@ package origin
 
 import (
 	"errors"
+	"net/http"
 	"net/netip"
 	"net/url"
 )
@@ -26,6 +27,23 @@ func Of(u *url.URL) Origin { return Origin{u.Scheme, u.Hostname(), port(u)} }
 // for a name, is another host.
 func (o Origin) Has(u *url.URL) bool {
 	return o.Port == port(u) && EqualFold(o.Scheme, u.Scheme) && EqualFold(o.Host, u.Hostname())
+}
+
+// ErrLeft is what an answer is refused with that [Left] is true of.
+var ErrLeft = errors.New("the HTTPClient follows redirects by itself and was led to another origin, whose answer is not used: " +
+	"its transport must not follow redirects")
+
+// Left tells whether a redirect on the way to resp has led to another origin. A client that sits in the transport of another
+// follows redirects without asking; net/http's leaves a trace of it.
+func Left(resp *http.Response) bool {
+	for to := resp.Request; to != nil && to.Response != nil && to.Response.Request != nil; {
+		from := to.Response.Request
+		if !Of(from.URL).Has(to.URL) {
+			return true
+		}
+		to = from
+	}
+	return false
 }
 
 func port(u *url.URL) string {

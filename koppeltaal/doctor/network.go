@@ -86,7 +86,7 @@ type answer struct {
 	redirect *url.URL // where the last of its redirects led, nil if there was none
 }
 
-const bodyMost = 1 << 20
+const maxBody = 1 << 20
 
 var errTooLarge = errors.New("the response is larger than 1 MiB")
 
@@ -117,8 +117,8 @@ func receive(client http.Client, r *http.Request, most int) (*answer, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	a.status, a.header = resp.StatusCode, resp.Header
-	a.body, err = io.ReadAll(io.LimitReader(resp.Body, bodyMost+1))
-	if err == nil && len(a.body) > bodyMost {
+	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(a.body) > maxBody {
 		err = errTooLarge
 	}
 	a.took = time.Since(began)

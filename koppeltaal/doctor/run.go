@@ -57,7 +57,7 @@ const (
 )
 
 // Run makes the checks, one after the other. Those that depend on one that failed are skipped, and say so. It ends in time
-// whatever servers, transports and signers do: each check is over a second after Options.Timeout, but for read, which waits 3 s more
+// whatever servers, transports and signers do: each check is over a second after Options.Timeout, except for read, which waits 3 s more
 // for a FHIR server whose clock is behind, and all are when ctx ends. What was not looked at for that is a failure, too.
 func Run(ctx context.Context, o Options) Report {
 	d := newDoctor(o)
