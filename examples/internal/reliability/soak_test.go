@@ -72,7 +72,8 @@ func TestSoak(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	duration := soakTime(t)
-	t.Logf("seed %d, %v; again with: go test ./internal/reliability -run Soak -soak=%v -soak.seed=%d", seed, duration, duration, seed)
+	t.Logf("seed %d; again with: cd examples && go test -race ./internal/reliability -run Soak -v -timeout %v -soak=%v -soak.seed=%d",
+		seed, max(2*duration, time.Minute), duration, seed)
 
 	srv := smarttest.New(t, smarttest.Options{TokenLifetime: soakLifetime})
 	c := &chaos{Server: srv, random: rand.New(rand.NewPCG(seed, 0)), requests: tokenRequests{from: map[string][]tokenRequest{}}}
@@ -120,6 +121,7 @@ func TestSoak(t *testing.T) {
 		client.seen.settle()
 		client.judge(g, c)
 	}
+	c.judgeKinds(g, duration)
 	c.judge(g, &results)
 	c.nothingLost(g, &results)
 	g.listIncidents(c)
