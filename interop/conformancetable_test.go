@@ -53,7 +53,7 @@ var conformance = []struct {
 		{"16", "The client_id is the assigned one.", []string{"core TestConfig/no_ClientID", assertionTest}, ""},
 		{"17", "TLS 1.2 or later, and the server is authenticated.", []string{tlsTest, "core TestConfig/http", "core TestConfig/token_endpoint_on_http"},
 			"Plain http is for loopback and for hosts that `Config.InsecureHosts` names."},
-		{"18", "The client is a confidential one.", []string{assertionTest}, "It cannot be made without a key."},
+		{"18", "The client is a confidential one.", []string{"core TestConfig/no_Signer", assertionTest}, "It cannot be made without a key."},
 		{"19", "The form has scope, grant_type, client_assertion_type and client_assertion.", []string{formTest, inferno + "grant_type",
 			inferno + "client_assertion_type", inferno + "scope"}, ""},
 		{"20", "The scopes are `system/` ones.", []string{formTest, "core/smarttest TestSMARTTokenEndpoint"}, "They are sent as configured; servers refuse others."},

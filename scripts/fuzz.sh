@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes every target of every module, one after the other, from the inputs that are committed.
+# Fuzzes every target of every module, one after the other, from the inputs that are committed; a target without any fails.
 #
 #   fuzz.sh [count]   of inputs for each target; 100000x unless told
 #
@@ -20,6 +20,8 @@ for dir in $dirs; do
 		listed=$(go test -list '^Fuzz' "$package") # and its last line
 		for target in $(grep '^Fuzz' <<<"$listed"); do
 			echo "== $package $target"
+			corpus=$(go list -f '{{.Dir}}' "$package")/testdata/fuzz/$target
+			[[ -d $corpus ]] || { echo "no committed inputs: $corpus" >&2; exit 1; }
 			go test -run "^$target\$" -fuzz "^$target\$" -fuzztime "$count" "$package"
 			found=$((found + 1))
 		done

@@ -63,6 +63,9 @@ least of three runs; x/oauth2 crosses the expiry of a token of 12 s, of which it
 tests assert our counts and allocations; no test asserts a time. The commands are for the folder benchmarks/, with GOWORK=off; for
 the times, make bench runs them in rounds.
 
+With metrics a source counts its hits in one number that all goroutines share, so the more cores add to it at once, the longer each
+waits for its turn: the target for that is for one goroutine, and the row for eight has none.
+
 `
 
 var yesNo = map[bool]string{true: "yes", false: "**no**"}

@@ -59,6 +59,24 @@ func TestRevocationTellsItsCalls(t *testing.T) {
 	}
 }
 
+// What a hit costs with metrics is told for one goroutine and for many: the counter is shared.
+func TestMetricsInACrowd(t *testing.T) {
+	r := make(results)
+	for measure, floor := range map[string]float64{"TokenSerial": 30, "TokenParallel-8": 16} {
+		r.add(measure, "floor", nanos, floor)
+		r.add(measure, "smartauth+otel", nanos, 36)
+	}
+	document := document(r, "", "")
+	for _, row := range []string{
+		"| cached token with metrics, serial | ≤ 1.3 × floor | 1.20 × | yes |",
+		"| cached token with metrics, 8 goroutines |  | 2.25 × floor |  |",
+	} {
+		if !strings.Contains(document, row) {
+			t.Errorf("no row begins %s", row)
+		}
+	}
+}
+
 func TestPlotIsXML(t *testing.T) {
 	d := xml.NewDecoder(strings.NewReader(plot("a < b & c", ours, []bar{{ours, 1, "1 ns"}, {"none", 0, `"0"`}})))
 	for {

@@ -57,7 +57,7 @@ func (s *soakClient) judgePauses(g *grumbler) {
 // told tells whether a caller had to be told e: as one who waited for an acquisition, or in the pause that followed it. RetryAt is
 // the end of that pause, which began between the end of the acquisition and the moment that the caller knew. Who was refused nothing
 // yet has the token of before while it lasts.
-func (a *acquisitions) told(c *chaos, o *outcome, e *smartauth.Error) bool {
+func (a *acquisitions) told(c *chaos, o *attempted, e *smartauth.Error) bool {
 	if !e.RetryAt.After(o.begin) {
 		return false
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,8 +37,8 @@ type caller struct {
 	open func(tb testing.TB, src *smartauth.Source, token string, base *http.Client) (sender, *http.Client)
 }
 
-// A sender sends a create with the body.
-type sender func(ctx context.Context, body string) answer
+// A sender sends a request.
+type sender func(context.Context, request) answer
 
 var callers = []caller{
 	{name: "net/http", open: func(_ testing.TB, src *smartauth.Source, token string, base *http.Client) (sender, *http.Client) {
@@ -47,8 +46,8 @@ var callers = []caller{
 		if src != nil {
 			client = smarthttp.NewClient(src, base)
 		}
-		return func(ctx context.Context, body string) answer {
-			r, err := http.NewRequestWithContext(ctx, http.MethodPost, fhirBase+"/Patient", strings.NewReader(body))
+		return func(ctx context.Context, q request) answer {
+			r, err := http.NewRequestWithContext(ctx, q.method, q.url, q.reader())
 			if err != nil {
 				return answer{err: err}
 			}
@@ -63,8 +62,8 @@ var callers = []caller{
 		} else if err := smartresty.Attach(client, src); err != nil {
 			tb.Fatal(err)
 		}
-		return func(ctx context.Context, body string) answer {
-			resp, err := client.R().SetContext(ctx).SetHeader("Content-Type", fhirJSON).SetBody(body).Post(fhirBase + "/Patient")
+		return func(ctx context.Context, q request) answer {
+			resp, err := restyRequest(ctx, client, q).Execute(q.method, q.url)
 			return answer{resp.StatusCode(), resp.Header(), resp.Body(), err}
 		}, client.GetClient()
 	}},
@@ -77,8 +76,8 @@ var callers = []caller{
 					tb.Fatal(err)
 				}
 			}
-			return func(ctx context.Context, body string) answer {
-				r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, fhirBase+"/Patient", []byte(body))
+			return func(ctx context.Context, q request) answer {
+				r, err := retryableRequest(ctx, q)
 				if err != nil {
 					return answer{err: err}
 				}

@@ -13,9 +13,9 @@ import (
 	smartauth "github.com/smartauth-go/smartauth/core"
 )
 
-// misbehaved returns what a call did that none should, empty if nothing: a request goes out once, and again only after a 401,
+// misbehaved returns what an attempt did that none should, empty if nothing: a request goes out once, and again only after a 401,
 // with another token. (The clocks of the two servers never differ by so little that a token would be waited for.)
-func (o *outcome) misbehaved() string {
+func (o *attempted) misbehaved() string {
 	for i, s := range o.sends {
 		switch {
 		case s.bearer == "":
@@ -31,7 +31,7 @@ func (o *outcome) misbehaved() string {
 	return ""
 }
 
-// judge looks for a reason for each call that did not go well, or took long.
+// judge looks for a reason for each attempt that did not go well, or took long.
 func (c *chaos) judge(g *grumbler, r *tally) {
 	reasons := map[string]int{}
 	for _, o := range r.kept {
@@ -42,11 +42,8 @@ func (c *chaos) judge(g *grumbler, r *tally) {
 		if !ok {
 			g.complain("%s: %s after %v: status %d, %v, %d sent: %s", o.client.name, clockTime(o.begin), o.end.Sub(o.begin), o.status, o.err, len(o.sends), reason)
 		}
-		if o.err != nil && tokenShaped.MatchString(o.err.Error()) {
-			g.complain("an error holds a token or an assertion")
-		}
 		if idle := o.client.seen.idle(o); c.late(idle, aReturn, o.begin, o.end) {
-			g.complain("%s: %s: a call was neither at the FHIR server nor waiting for a token for %v", o.client.name, clockTime(o.begin), idle)
+			g.complain("%s: %s: an attempt was neither at the FHIR server nor waiting for a token for %v", o.client.name, clockTime(o.begin), idle)
 		}
 		if o.usedRefused() {
 			g.complain("%s: %s: a call had a token that was being replaced, as a server had refused it", o.client.name, clockTime(o.begin))
@@ -60,20 +57,30 @@ func (c *chaos) judge(g *grumbler, r *tally) {
 			}
 		}
 	}
+	for _, one := range r.calls {
+		if wrong := c.wrongEnd(one); wrong != "" {
+			g.complain("%s: %s after %v: %d attempts: status %d, %v: %s", one.client.name, clockTime(one.begin), one.end.Sub(one.begin),
+				len(one.attempts), one.status, one.err, wrong)
+		}
+	}
+	for _, wrong := range c.bystander.wrong {
+		g.complain("%s", wrong)
+	}
 	var away time.Duration
 	for _, s := range c.stalls {
 		away += s.end.Sub(s.begin)
 	}
 	g.Logf("%d calls went well and %d did not, in %d incidents; the machine kept us waiting for %v", r.right.Load(), r.bad, len(c.incidents),
 		away.Round(time.Millisecond))
+	g.Logf("%d times a stack repeated a request by itself; %d opaque bodies were sent again after a 401", r.repeated, r.resent)
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
 		g.Logf("%7d × %s", reasons[reason], reason)
 	}
 }
 
-// usedRefused tells whether a call that began while a refused token was being replaced had that token. It is to wait for the next:
+// usedRefused tells whether an attempt that began while a refused token was being replaced had that token. It is to wait for the next:
 // 2 s from the source's own beginning, which one second from what the observer saw cannot reach.
-func (o *outcome) usedRefused() bool {
+func (o *attempted) usedRefused() bool {
 	if len(o.sends) == 0 {
 		return false
 	}
@@ -86,18 +93,20 @@ func (o *outcome) usedRefused() bool {
 }
 
 // mayRefuse tells whether the FHIR server had a reason to answer s with 401.
-func (c *chaos) mayRefuse(o *outcome, s send) bool {
+func (c *chaos) mayRefuse(o *attempted, s send) bool {
 	from := o.client.seen.byToken[s.bearer]
 	return from != nil && (c.explained(s.begin, s.end, allRefused) || c.explained(from.begin, s.end, deadToken))
 }
 
-// reason returns what a call met, empty if it went well, and whether a fault explains it.
-func (c *chaos) reason(o *outcome) (string, bool) {
+// reason returns what an attempt met, empty if it went well, and whether a fault explains it.
+func (c *chaos) reason(o *attempted) (string, bool) {
 	var last send // the zero value meets no fault
 	if len(o.sends) > 0 {
 		last = o.sends[len(o.sends)-1]
 	}
 	during := func(e effect) (string, bool) { return string(e), c.explained(last.begin, o.end, e) }
+	took := o.end.Sub(o.begin)
+	atDeadline := took >= o.patience && !c.late(took-o.patience, aReturn, o.begin, o.end)
 	var e *smartauth.Error
 	var ne net.Error
 	switch {
@@ -107,8 +116,7 @@ func (c *chaos) reason(o *outcome) (string, bool) {
 		nothingDone := len(o.sends) == 0 || last.status == http.StatusUnauthorized
 		return fmt.Sprintf("no token: %v", effectOf(e)), nothingDone && o.client.seen.told(c, o, e)
 	case errors.Is(o.err, context.DeadlineExceeded), errors.As(o.err, &ne) && ne.Timeout():
-		took := o.end.Sub(o.begin) // and what it waited for is judged for all calls
-		return "the caller's deadline", took >= o.patience && !c.late(took-o.patience, aReturn, o.begin, o.end)
+		return "the caller's deadline", atDeadline // and what it waited for is judged for all calls
 	case o.err != nil && o.status == http.StatusUnauthorized && !c.explained(last.begin, o.end, brokenFHIR):
 		return "a 401 whose body the machine kept", c.gaveUp(o, last)
 	case o.err != nil:
@@ -117,6 +125,10 @@ func (c *chaos) reason(o *outcome) (string, bool) {
 		return during(downFHIR)
 	case o.status == http.StatusUnauthorized && len(o.sends) == 2:
 		return "a 401 to the new token, too", true // each is judged for all calls
+	case o.status == http.StatusUnauthorized && atDeadline:
+		return "a 401 at the caller's deadline", true
+	case o.status == http.StatusUnauthorized && o.healed:
+		return "a 401 to a repeat, after one that brought a new token", true // there is one for a call
 	case o.status == http.StatusUnauthorized:
 		return "a 401 for lack of renewals", o.client.seen.mayLackRenewals(o.client.seen.byToken[last.bearer], last.end) || c.gaveUp(o, last)
 	case o.status >= 300:
@@ -125,14 +137,46 @@ func (c *chaos) reason(o *outcome) (string, bool) {
 	return "", true
 }
 
+// wrongEnd returns what is wrong with what a stack made of the attempts of a call, each of which is judged by itself.
+func (c *chaos) wrongEnd(one *call) string {
+	took, last, most := one.end.Sub(one.begin), one.last(), 1+one.client.stack.repeats
+	if last == nil {
+		return "no request"
+	}
+	away := took // from the attempts
+	for _, o := range one.attempts {
+		away -= o.end.Sub(o.begin)
+	}
+	var e *smartauth.Error
+	var ne net.Error
+	outOfTime := errors.Is(one.err, context.DeadlineExceeded) || errors.As(one.err, &ne) && ne.Timeout()
+	switch {
+	case one.err != nil && tokenShaped.MatchString(one.err.Error()):
+		return "a token or an assertion in the error"
+	case len(one.attempts) > most:
+		return "too many attempts"
+	case most == 1 && c.late(away, aReturn, one.begin, one.end):
+		return fmt.Sprintf("the stack itself took %v", away)
+	case outOfTime && (took < one.patience || c.late(took-one.patience, aReturn, one.begin, one.end)):
+		return "not at the caller's deadline"
+	case one.status != 0 || outOfTime:
+		return ""
+	case len(one.attempts) < most:
+		return "too few attempts"
+	case errors.As(last.err, &e) && !errors.As(one.err, &e):
+		return "the reason is lost"
+	}
+	return ""
+}
+
 // gaveUp tells whether the transport may have stopped to wait for a body, as it does after a second, though only the machine was slow.
-func (c *chaos) gaveUp(o *outcome, last send) bool {
+func (c *chaos) gaveUp(o *attempted, last send) bool {
 	took := o.end.Sub(last.end)
 	return took >= time.Second && !c.late(took, aReturn, last.end, o.end)
 }
 
-// idle returns how long a call was neither at the FHIR server nor waiting for an acquisition.
-func (a *acquisitions) idle(o *outcome) time.Duration {
+// idle returns how long an attempt was neither at the FHIR server nor waiting for an acquisition.
+func (a *acquisitions) idle(o *attempted) time.Duration {
 	if o.end.Sub(o.begin) <= aReturn*eachStep {
 		return 0
 	}

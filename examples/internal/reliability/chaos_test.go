@@ -1,14 +1,11 @@
 package reliability
 
 import (
-	"encoding/json"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
 
-	smartauth "github.com/smartauth-go/smartauth/core"
 	"github.com/smartauth-go/smartauth/core/smarttest"
 )
 
@@ -26,6 +23,7 @@ type chaos struct {
 	clients   []*soakClient
 	deck      []int
 	requests  tokenRequests
+	bystander bystander
 	incidents []*incident // to be read when run has returned
 	stalls    []span      // when the test had to wait for the machine; likewise
 }
@@ -139,38 +137,3 @@ func (g *grumbler) listIncidents(c *chaos) {
 }
 
 func clockTime(t time.Time) string { return t.Format("15:04:05.000") }
-
-// nothingLost compares what callers were told with what the FHIR server holds.
-func (c *chaos) nothingLost(g *grumbler, r *tally) {
-	src, err := smartauth.New(c.NewClient(smarttest.ClientOptions{}))
-	if err != nil {
-		g.Fatal(err)
-	}
-	status, body, err := stacks["nethttp"](g, src, c.Client())(g.Context(), http.MethodGet, c.BaseURL()+"/Patient?_count=10000000", "")
-	if err != nil || status != http.StatusOK {
-		g.Fatalf("the search at the end: %d, %v", status, err)
-	}
-	var bundle struct {
-		Entry []struct {
-			Resource struct{ Name []struct{ Family string } }
-		}
-	}
-	if err := json.Unmarshal(body, &bundle); err != nil {
-		g.Fatal(err)
-	}
-	times := map[string]int{}
-	for _, e := range bundle.Entry {
-		for _, n := range e.Resource.Name {
-			times[n.Family]++
-		}
-	}
-	count := map[fate]int{}
-	for name, told := range r.creates {
-		count[told]++
-		if n := times[name]; n > 1 || told == created && n != 1 || told == notCreated && n != 0 {
-			g.complain("%s is there %d times, and its caller was told that it was %s", name, n, told)
-		}
-	}
-	g.Logf("resources that callers were told of as created: %d, all there; as not created: %d, none there; that connections broke or time ran out at: %d, none twice",
-		count[created], count[notCreated], count[perhaps])
-}

@@ -46,6 +46,7 @@ type fault struct {
 	warm    time.Duration // how long before there was a call; 0 means that this is the first
 	large   bool          // the answer is
 	heals   bool          // the 401 that it brings
+	opaque  bool          // the body of the call cannot be read again
 	revoked bool          // the token is, too
 
 	// What an acquisition comes to, where the fault is in the way of one: see expected.
@@ -179,6 +180,8 @@ func faults() []fault {
 			endless(w, r)
 		}})},
 		{name: "token revoked", where: []place{fhir}, warm: 2 * time.Minute, heals: true, begin: func(w *world, _ place) { w.RevokeAll() }},
+		{name: "token revoked, and the body can be read only once", where: []place{fhir}, warm: 2 * time.Minute, heals: true, opaque: true,
+			begin: func(w *world, _ place) { w.RevokeAll() }},
 		{name: serverDown, where: []place{token, fhir}, kind: temporary, tries: 3,
 			begin: func(w *world, p place) { down(w, p, true) },
 			end:   func(w *world, p place) { down(w, p, false) }},

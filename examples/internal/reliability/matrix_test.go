@@ -32,6 +32,7 @@ func (f fault) meet(t *testing.T, p place, c caller, plain bool) (m meeting) {
 	m.caller = c
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, c, plain)
+		w.opaque = f.opaque
 		if (f.wire != 0 || f.name == serverDown) && p == fhir { // a base that cannot be reached at all is what the row of discovery has
 			w.token()
 			w.freshConnections()

@@ -2,8 +2,10 @@ package reliability
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	smartauth "github.com/smartauth-go/smartauth/core"
@@ -187,4 +189,27 @@ func (c *chaos) next() mischief {
 	m := kinds[c.deck[0]](c)
 	c.deck = c.deck[1:]
 	return m
+}
+
+// wholeDeck is enough for all kinds: with the pauses between them they take 51 s at the most.
+const wholeDeck = time.Minute
+
+// judgeKinds says which kinds of mischief a run of d met.
+func (c *chaos) judgeKinds(g *grumbler, d time.Duration) {
+	kindOf := func(m mischief) string {
+		kind, _, _ := strings.Cut(m.name, " by ")
+		return kind
+	}
+	met := map[string]bool{}
+	for _, in := range c.incidents {
+		met[kindOf(in.mischief)] = true
+	}
+	all := map[string]bool{}
+	for _, deal := range kinds {
+		kind := kindOf(deal(c))
+		if all[kind] = true; d >= wholeDeck && !met[kind] {
+			g.complain("in %v it was never that: %s", d, kind)
+		}
+	}
+	g.Logf("%d of %d kinds of incidents: %s", len(met), len(all), strings.Join(slices.Sorted(maps.Keys(met)), "; "))
 }

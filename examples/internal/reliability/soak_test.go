@@ -1,8 +1,6 @@
 package reliability
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -11,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,11 +57,11 @@ const (
 	soakPatience  = 10 * time.Second
 	shortPatience = 700 * time.Millisecond
 	soakLifetime  = 3 * time.Second
-	createsOneIn  = 10
+	createsOneIn  = 5
 	hurriesOneIn  = 10
 )
 
-// Callers on all stacks, with one source for each stack, against a sandbox that misbehaves at random. Every call ends in the
+// Callers on all stacks, with one source for each, against a sandbox that misbehaves at random. Every attempt ends in the
 // right answer, or in an error that a fault of that time explains, and the servers are not asked more than they should be.
 func TestSoak(t *testing.T) {
 	seed := *soakSeed
@@ -72,11 +69,12 @@ func TestSoak(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	duration := soakTime(t)
-	t.Logf("seed %d, %v; again with: go test ./internal/reliability -run Soak -soak=%v -soak.seed=%d", seed, duration, duration, seed)
+	t.Logf("seed %d; again with: cd examples && go test -race ./internal/reliability -run Soak -v -timeout %v -soak=%v -soak.seed=%d",
+		seed, max(2*duration, time.Minute), duration, seed)
 
 	srv := smarttest.New(t, smarttest.Options{TokenLifetime: soakLifetime})
 	c := &chaos{Server: srv, random: rand.New(rand.NewPCG(seed, 0)), requests: tokenRequests{from: map[string][]tokenRequest{}}}
-	srv.OnRequest(c.requests.arrived)
+	srv.OnRequest(c.arrived)
 	for _, name := range slices.Sorted(maps.Keys(stacks)) {
 		c.clients = append(c.clients, newSoakClient(t, srv, name))
 	}
@@ -94,15 +92,15 @@ func TestSoak(t *testing.T) {
 					return
 				case <-time.After(200*time.Millisecond + rand.N(600*time.Millisecond)):
 				}
-				o := &outcome{client: client, patience: soakPatience}
+				one := &call{client: client, patience: soakPatience}
 				if random.IntN(createsOneIn) == 0 {
-					o.create = fmt.Sprintf("%s-%d-%d", client.name, i, n)
+					one.create, one.opaque = fmt.Sprintf("%s-%d-%d", client.name, i, n), random.IntN(2) == 0
 				}
 				if random.IntN(hurriesOneIn) == 0 {
-					o.patience = shortPatience
+					one.patience = shortPatience
 				}
-				client.call(o)
-				results.add(o)
+				one.make()
+				results.add(one)
 			}
 		})
 	}
@@ -120,6 +118,7 @@ func TestSoak(t *testing.T) {
 		client.seen.settle()
 		client.judge(g, c)
 	}
+	c.judgeKinds(g, duration)
 	c.judge(g, &results)
 	c.nothingLost(g, &results)
 	g.listIncidents(c)
@@ -131,6 +130,7 @@ type soakClient struct {
 	name   string
 	id     string
 	signer *swapSigner
+	stack  stack
 	do     doer
 	base   string
 	seen   *acquisitions
@@ -138,7 +138,7 @@ type soakClient struct {
 }
 
 func newSoakClient(t *testing.T, srv *smarttest.Server, name string) *soakClient {
-	s := &soakClient{name: name, id: "client-on-" + name, signer: &swapSigner{}, base: srv.BaseURL(), seen: &acquisitions{}}
+	s := &soakClient{name: name, id: "client-on-" + name, stack: stacks[name], signer: &swapSigner{}, base: srv.BaseURL(), seen: &acquisitions{}}
 	cfg := srv.NewClient(smarttest.ClientOptions{ID: s.id})
 	s.signer.put(cfg.Signer)
 	cfg.Signer, cfg.Observer = s.signer, s.seen
@@ -148,88 +148,7 @@ func newSoakClient(t *testing.T, srv *smarttest.Server, name string) *soakClient
 	}
 	s.tap = &tap{base: srv.Transport().Clone(), bearers: map[string]*use{}}
 	t.Cleanup(s.tap.base.CloseIdleConnections)
-	s.do = stacks[name](t, src, &http.Client{Transport: s.tap})
+	do, client := s.stack.open(t, src, &http.Client{Transport: s.tap})
+	s.do, client.Transport = do, watchAttempts(client.Transport)
 	return s
-}
-
-// An outcome is how a call ended.
-type outcome struct {
-	client     *soakClient
-	create     string // the name of what it is to create; empty for a read
-	patience   time.Duration
-	begin, end time.Time
-	sends      []send
-	status     int
-	err        error
-	wrong      string // what is wrong with the answer, or was on the way; empty if nothing is
-}
-
-func (s *soakClient) call(o *outcome) {
-	o.begin = time.Now()
-	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), callKey{}, o), o.patience)
-	defer cancel()
-	method, url, body := http.MethodGet, s.base+"/Task?_count=0", ""
-	if o.create != "" {
-		method, url, body = http.MethodPost, s.base+"/Patient", `{"resourceType":"Patient","name":[{"family":"`+o.create+`"}]}`
-	}
-	var answer []byte
-	o.status, answer, o.err = s.do(ctx, method, url, body)
-	o.end = time.Now()
-	if o.err == nil && o.status < 300 {
-		o.wrong = wrongAnswer(answer, o.create)
-	}
-	if did := o.misbehaved(); did != "" {
-		o.wrong = did
-	}
-}
-
-// A fate is what a caller knows of the resource that it wanted to create.
-type fate string
-
-const (
-	created    fate = "created"
-	notCreated fate = "not created"
-	perhaps    fate = "perhaps created"
-)
-
-func (o *outcome) fate() fate {
-	var noToken *smartauth.Error
-	switch {
-	case o.err == nil && o.status < 300:
-		return created
-	case o.err == nil, errors.As(o.err, &noToken):
-		return notCreated
-	}
-	return perhaps
-}
-
-// A tally counts the outcomes, and keeps those that are to be looked at.
-type tally struct {
-	right atomic.Int64
-
-	mu      sync.Mutex
-	bad     int
-	kept    []*outcome
-	creates map[string]fate // by name
-}
-
-func (r *tally) add(o *outcome) {
-	good := o.err == nil && o.status < 300 && o.wrong == ""
-	if good {
-		r.right.Add(1)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if o.create != "" {
-		if r.creates == nil {
-			r.creates = map[string]fate{}
-		}
-		r.creates[o.create] = o.fate()
-	}
-	if !good {
-		r.bad++
-	}
-	if !good || len(o.sends) > 1 || o.end.Sub(o.begin) > aReturn*eachStep {
-		r.kept = append(r.kept, o)
-	}
 }

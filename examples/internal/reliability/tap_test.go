@@ -23,7 +23,7 @@ type tap struct {
 
 // use is what became of a token at the FHIR server.
 type use struct {
-	call    time.Time // when the latest call began that sent it
+	call    time.Time // when the latest attempt began that sent it
 	refused time.Time // when the first 401 to it came, zero if none did
 }
 
@@ -32,14 +32,14 @@ type send struct {
 	bearer     string
 	begin, end time.Time // until the header came
 	status     int       // 0 if none came
+	opaque     bool      // its body cannot be made anew
 }
 
-type callKey struct{}
-
-// RoundTrip implements http.RoundTripper. The context of r knows the outcome of its call.
+// RoundTrip implements http.RoundTripper. The context of r knows the attempt that it is part of.
 func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
-	o := r.Context().Value(callKey{}).(*outcome)
-	s := send{bearer: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), begin: time.Now()}
+	o := r.Context().Value(attemptKey{}).(*attempted)
+	s := send{bearer: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), begin: time.Now(),
+		opaque: r.Body != nil && r.Body != http.NoBody && r.GetBody == nil}
 	p.mu.Lock()
 	u := p.bearers[s.bearer]
 	if u == nil {

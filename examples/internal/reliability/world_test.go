@@ -30,6 +30,7 @@ type world struct {
 	src    *smartauth.Source
 	send   sender
 	signer *swapSigner
+	opaque bool // the bodies of calls
 	log    lockedBuffer
 
 	transport *http.Transport
@@ -185,7 +186,7 @@ func (w *world) call() answer {
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(w.Context(), callPatience)
 	defer cancel()
-	a := w.send(ctx, fmt.Sprintf(`{"resourceType":"Patient","name":[{"family":%q}]}`, family))
+	a := w.send(ctx, request{http.MethodPost, fhirBase + "/Patient", patient(family, w.opaque), w.opaque})
 	if a.err != nil {
 		w.mu.Lock()
 		w.told = append(w.told, fmt.Sprintf("%v\n%+v\n%#v", a.err, a.err, a.err))
