@@ -226,3 +226,22 @@ func TestSkippedBearerIsReported(t *testing.T) {
 		}
 	})
 }
+
+type idle struct {
+	http.RoundTripper
+	closed bool
+}
+
+func (i *idle) CloseIdleConnections() { i.closed = true }
+
+// go-retryablehttp closes idle connections whenever it gives up.
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	base := &idle{}
+	client := retryablehttp.NewClient()
+	client.HTTPClient = &http.Client{Transport: base}
+	attachTo(t, client, staticSource{})
+	client.HTTPClient.CloseIdleConnections()
+	if !base.closed {
+		t.Error("CloseIdleConnections did not reach the transport below")
+	}
+}
